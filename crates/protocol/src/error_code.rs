@@ -1,0 +1,70 @@
+//! Codes inside error messages: what was refused and why; the connection lives on.
+
+use serde::{Deserialize, Serialize};
+
+/// Why the server refused something. The list is closed; PROTOCOL.md has cause and cure of each.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame was no JSON object with an `action`, or a field had the wrong type.
+    MalformedFrame,
+    /// No such action.
+    UnknownAction,
+    /// The channel name breaks the rules for names.
+    InvalidChannelName,
+    /// No enabled channel matches the name.
+    ChannelNotFound,
+    /// Anonymous clients may not join this channel.
+    AnonymousJoinRefused,
+    /// The session is not in the channel it acts on.
+    NotJoined,
+    /// The session is in as many channels as it may be.
+    TooManyChannels,
+    /// This kind of message is switched off in the channel.
+    MessagingDisabled,
+    /// Only authenticated clients may send this kind of message.
+    AuthenticationRequired,
+    /// The private message's recipient is not in the channel, or may not get it.
+    RecipientNotFound,
+    /// The channel keeps no history.
+    HistoryDisabled,
+    /// No such connection hash, or realtime is switched off.
+    UnknownHash,
+    /// The server has more to do than it may queue; the message was not sent.
+    Overloaded,
+}
+
+/// The payload of an error message.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ErrorPayload<'a> {
+    /// One sentence for people.
+    pub message: &'a str,
+    /// The same for programs.
+    pub code: ErrorCode,
+    /// The refused message's action, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<&'a str>,
+}
+
+impl ErrorCode {
+    /// The sentence that goes with the code.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::MalformedFrame => "The frame is not a message of this protocol.",
+            Self::UnknownAction => "Unknown action.",
+            Self::InvalidChannelName => "The channel name is not valid.",
+            Self::ChannelNotFound => "Channel not found.",
+            Self::AnonymousJoinRefused => "Anonymous clients cannot join this channel.",
+            Self::NotJoined => "You must join this channel before sending messages.",
+            Self::TooManyChannels => "This connection is in too many channels.",
+            Self::MessagingDisabled => "This kind of message is not enabled for this channel.",
+            Self::AuthenticationRequired => {
+                "Only authenticated clients can send this message in this channel."
+            }
+            Self::RecipientNotFound => "The recipient is not in this channel.",
+            Self::HistoryDisabled => "Message history is not enabled for this channel.",
+            Self::UnknownHash => "Unknown connection hash",
+            Self::Overloaded => "The server is overloaded; the message was not sent.",
+        }
+    }
+}
