@@ -30,8 +30,12 @@ pub enum ErrorCode {
     HistoryDisabled,
     /// No such connection hash, or realtime is switched off.
     UnknownHash,
+    /// The token is expired, or not one of this server's; the connection goes on as anonymous.
+    InvalidToken,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
+    /// Made by the SDK itself, never on the wire: too much waits for a connection already.
+    QueueFull,
 }
 
 /// The payload of an error message.
@@ -64,7 +68,11 @@ impl ErrorCode {
             Self::RecipientNotFound => "The recipient is not in this channel.",
             Self::HistoryDisabled => "Message history is not enabled for this channel.",
             Self::UnknownHash => "Unknown connection hash",
+            Self::InvalidToken => "Invalid or expired authentication token.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
+            Self::QueueFull => {
+                "Too much waits for a connection already; this was not sent and will not be."
+            }
         }
     }
 }

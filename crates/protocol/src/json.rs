@@ -143,6 +143,7 @@ impl DecodeError {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with an `action`")]
 struct ClientFrame<'a> {
     #[serde(borrow)]
     action: std::borrow::Cow<'a, str>,

@@ -30,6 +30,58 @@ pub enum Action {
     PresenceUpdate,
 }
 
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 11] = [
+        Self::ConnectionStatus,
+        Self::Error,
+        Self::Event,
+        Self::History,
+        Self::Join,
+        Self::Leave,
+        Self::Message,
+        Self::Ping,
+        Self::Pong,
+        Self::PresenceFull,
+        Self::PresenceUpdate,
+    ];
+
+    /// The action of this name, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    /// The action as the wire has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConnectionStatus => "connection_status",
+            Self::Error => "error",
+            Self::Event => "event",
+            Self::History => "history",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Message => "message",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::PresenceFull => "presence_full",
+            Self::PresenceUpdate => "presence_update",
+        }
+    }
+}
+
+/// The envelope of everything a client sends. Fields appear on the wire in this order.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientFrame<O, P> {
+    /// What the frame asks for.
+    pub action: Action,
+    /// Where; `None` when it is about the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<O>,
+    /// The rest, by action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<P>,
+}
+
 /// The envelope of everything the server sends. Fields appear on the wire in this order.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerFrame<'a, C, P> {

@@ -1,0 +1,167 @@
+//! What the hub asks of the engine, and what the engine tells the hub.
+
+use std::sync::Arc;
+
+use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
+
+use crate::publication::{Draft, Publication};
+use crate::session::{Member, SessionId, SessionKey};
+
+/// Tells the joins of one session to one channel apart: only the newest decides what it listens to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct JoinTicket(pub u32);
+
+/// What the hub asks of the engine. Commands for one channel take effect in the order given.
+#[derive(Debug)]
+pub enum EngineCommand {
+    /// Make `member` a member; again while it is one only asks for the answer. Answered by
+    /// [`EngineEvent::Joined`].
+    Join {
+        /// Whose join.
+        session: SessionKey,
+        /// Which of its joins.
+        ticket: JoinTicket,
+        /// As whom.
+        member: Arc<Member>,
+        /// Where.
+        channel: ChannelName,
+        /// How many publications the answer shall have at most; `None` for no history at all.
+        history: Option<u32>,
+        /// Whether the answer shall have the roster.
+        presence: bool,
+        /// Whether the other members shall hear of a new member, and of its leaving.
+        announce: bool,
+    },
+    /// Undo a join. Answered by [`EngineEvent::Left`] if a session waits for it.
+    Leave {
+        /// Whose leaving it is, unless the session has ended.
+        session: Option<SessionKey>,
+        /// Its public id.
+        member: SessionId,
+        /// Where.
+        channel: ChannelName,
+    },
+    /// Give `draft` the next place in its channel and to all who may see it.
+    Publish {
+        /// Who hears of it when it is refused.
+        session: SessionKey,
+        /// Where.
+        channel: ChannelName,
+        /// What.
+        draft: Draft,
+        /// Whether only authenticated members may see it.
+        authenticated_only: bool,
+        /// How many publications the channel keeps.
+        history: u32,
+    },
+    /// Give `draft` to one member.
+    SendPrivately {
+        /// Who hears of it when there is no such member.
+        session: SessionKey,
+        /// Where both are members.
+        channel: ChannelName,
+        /// To whom.
+        recipient: SessionId,
+        /// Whether the recipient must have an identity.
+        authenticated_only: bool,
+        /// What.
+        draft: Draft,
+    },
+    /// Read the kept publications. Answered by [`EngineEvent::History`].
+    ReadHistory {
+        /// For whom.
+        session: SessionKey,
+        /// With or without identity.
+        authenticated: bool,
+        /// Where.
+        channel: ChannelName,
+        /// How many at most.
+        limit: u32,
+    },
+}
+
+/// What the engine tells the hub of a thread.
+///
+/// Events of one channel come in the channel's order: a [`Joined`] at position *n* comes after
+/// publication *n* and before *n + 1*, so that history and live meet without a gap or a double.
+#[derive(Debug)]
+pub enum EngineEvent {
+    /// A join was carried out.
+    Joined(Box<Joined>),
+    /// A leave was carried out: the session has got all that was published before.
+    Left {
+        /// Whose.
+        session: SessionKey,
+        /// Where.
+        channel: ChannelName,
+    },
+    /// A channel with members on this thread has a new publication.
+    Published {
+        /// Which channel.
+        channel: ChannelName,
+        /// The publication.
+        publication: Arc<Publication>,
+    },
+    /// A member came to or left a channel with members on this thread.
+    PresenceChanged {
+        /// Which channel.
+        channel: ChannelName,
+        /// Came or left.
+        action: PresenceAction,
+        /// Who.
+        member: Arc<Member>,
+    },
+    /// A private message for a session on this thread.
+    Private {
+        /// Which session.
+        session: SessionKey,
+        /// The whole frame.
+        frame: Vec<u8>,
+    },
+    /// The answer to [`EngineCommand::ReadHistory`].
+    History {
+        /// Who asked.
+        session: SessionKey,
+        /// Of which channel.
+        channel: ChannelName,
+        /// What it may see, oldest first.
+        publications: Vec<Arc<Publication>>,
+    },
+    /// A command was not carried out.
+    Refused {
+        /// Whose.
+        session: SessionKey,
+        /// Where.
+        channel: ChannelName,
+        /// What was asked.
+        action: Action,
+        /// Why not.
+        code: ErrorCode,
+    },
+}
+
+/// The answer to [`EngineCommand::Join`].
+#[derive(Debug)]
+pub struct Joined {
+    /// Whose join.
+    pub session: SessionKey,
+    /// Which of its joins.
+    pub ticket: JoinTicket,
+    /// Where.
+    pub channel: ChannelName,
+    /// The channel's position as the member counts it.
+    pub position: Position,
+    /// What it may see of the history, oldest first, if asked for.
+    pub history: Option<Vec<Arc<Publication>>>,
+    /// The roster, with the member itself, if asked for.
+    pub presence: Option<Vec<Arc<Member>>>,
+}
+
+/// How far a channel has come.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Position {
+    /// Names the life of the numbering.
+    pub epoch: Arc<str>,
+    /// The number of the newest publication, 0 before the first.
+    pub seq: u64,
+}

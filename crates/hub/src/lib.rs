@@ -1,0 +1,28 @@
+//! The server's decisions: who is connected, who may do what, who gets what.
+//!
+//! Input goes in by `Hub::handle_*`, what to do next comes out of [`Hub::poll_output`]; nothing
+//! here does IO, asks the time or draws random numbers, so every rule is tested without a socket.
+#![warn(clippy::unwrap_used)]
+
+mod channel;
+mod encode;
+mod engine;
+mod history;
+mod hub;
+mod output;
+mod permission;
+mod presence;
+mod publication;
+mod session;
+mod settings;
+
+pub use channel::{AudienceClass, ChannelKey};
+pub use engine::{EngineCommand, EngineEvent, JoinTicket, Joined, Position};
+pub use history::History;
+pub use hub::{Hub, Limits, Now};
+pub use output::Output;
+pub use permission::{Audience, Operation, permit};
+pub use presence::Roster;
+pub use publication::{Draft, Publication, PublicationId};
+pub use session::{Identity, Member, SessionId, SessionKey};
+pub use settings::{ChannelSettings, HistorySize, Settings, SettingsError};

@@ -1,0 +1,86 @@
+//! What the caller of the hub must do next, in this order.
+
+use std::sync::Arc;
+
+use protocol::{CloseCode, PresenceAction};
+
+use crate::channel::{AudienceClass, ChannelKey};
+use crate::engine::EngineCommand;
+use crate::publication::Publication;
+use crate::session::{Member, SessionKey};
+
+/// One thing to do. Carried out in order, so that a session reads its frames in the order in which
+/// they were decided.
+#[derive(Debug)]
+pub enum Output {
+    /// Write one frame to one session: the answer to something it asked for.
+    Reply {
+        /// Which session.
+        session: SessionKey,
+        /// The frame's text.
+        frame: Vec<u8>,
+    },
+    /// Write one frame to one session that did not ask; it counts towards its lag.
+    Push {
+        /// Which session.
+        session: SessionKey,
+        /// The frame's text.
+        frame: Vec<u8>,
+    },
+    /// Let a session read, from here on, what its class of a channel's members gets. If it already
+    /// reads there, it goes on where it is, in the new class.
+    Attach {
+        /// Which session.
+        session: SessionKey,
+        /// Which channel.
+        channel: ChannelKey,
+        /// As which kind of member.
+        class: AudienceClass,
+    },
+    /// Let a session no longer read a channel.
+    Detach {
+        /// Which session.
+        session: SessionKey,
+        /// Which channel.
+        channel: ChannelKey,
+    },
+    /// Write a publication to the members of a channel that may see it.
+    Publish {
+        /// Which channel.
+        channel: ChannelKey,
+        /// The publication.
+        publication: Arc<Publication>,
+    },
+    /// Tell the members of a channel that watch presence.
+    AnnouncePresence {
+        /// Which channel.
+        channel: ChannelKey,
+        /// The frame's text.
+        frame: Vec<u8>,
+    },
+    /// Give a command to the engine.
+    Engine(EngineCommand),
+    /// Send a protocol ping.
+    Ping(SessionKey),
+    /// Write what the session may still read, then end it with this code. For the hub it is gone.
+    Close {
+        /// Which session.
+        session: SessionKey,
+        /// Why.
+        code: CloseCode,
+    },
+}
+
+impl Output {
+    pub(crate) fn announce(
+        channel: ChannelKey,
+        name: &str,
+        action: PresenceAction,
+        member: &Member,
+    ) -> Self {
+        Self::AnnouncePresence {
+            channel,
+            frame: crate::encode::presence_update(name, action, member),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who is in a channel, in the order they came.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::session::SessionId;
+
+/// The members of a channel, each with what its keeper needs to know of it.
+#[derive(Debug)]
+pub struct Roster<T> {
+    by_arrival: BTreeMap<u64, T>,
+    arrival: HashMap<SessionId, u64>,
+    next: u64,
+}
+
+impl<T> Default for Roster<T> {
+    fn default() -> Self {
+        Self { by_arrival: BTreeMap::new(), arrival: HashMap::new(), next: 0 }
+    }
+}
+
+impl<T> Roster<T> {
+    /// Adds a member, or replaces what is known of it; whether it is new.
+    pub fn insert(&mut self, id: SessionId, member: T) -> bool {
+        if let Some(arrival) = self.arrival.get(&id) {
+            self.by_arrival.insert(*arrival, member);
+            return false;
+        }
+        self.arrival.insert(id, self.next);
+        self.by_arrival.insert(self.next, member);
+        self.next += 1;
+        true
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, id: SessionId) -> Option<T> {
+        let arrival = self.arrival.remove(&id)?;
+        self.by_arrival.remove(&arrival)
+    }
+
+    /// What is known of a member.
+    pub fn get(&self, id: SessionId) -> Option<&T> {
+        self.by_arrival.get(self.arrival.get(&id)?)
+    }
+
+    /// All members, first come first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.by_arrival.values()
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.arrival.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_stay_in_the_order_they_came_even_when_they_join_again() {
+        let id = |n| SessionId::from_random([n; 16]);
+        let mut roster = Roster::default();
+        assert!(roster.insert(id(1), "wanda"));
+        assert!(roster.insert(id(2), "thor"));
+        assert!(!roster.insert(id(1), "wanda again"));
+        assert_eq!(roster.iter().collect::<Vec<_>>(), [&"wanda again", &"thor"]);
+        assert_eq!(roster.remove(id(1)), Some("wanda again"));
+        assert_eq!(roster.remove(id(1)), None);
+        assert!(roster.get(id(2)).is_some() && !roster.is_empty());
+    }
+}

@@ -1,0 +1,106 @@
+//! A payload on its way through a channel: drafted by the hub, numbered by the engine.
+
+use data_encoding::BASE64URL_NOPAD;
+
+/// A publication's id: unique, and nothing can be read from it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PublicationId([u8; 16]);
+
+/// A message that was allowed, before the engine has given it its place in the channel.
+#[derive(Debug)]
+pub struct Draft {
+    /// Its id.
+    pub id: PublicationId,
+    /// When it came, in milliseconds since 1970.
+    pub ts: u64,
+    /// The frame up to and with its payload, without the closing brace.
+    pub(crate) head: Vec<u8>,
+}
+
+/// A publication with its place in the channel.
+///
+/// The channel counts twice: what everyone may see, and what authenticated members may see. A
+/// member gets the number of its own count as `seq`, so a gap in it always means a loss.
+#[derive(Debug)]
+pub struct Publication {
+    /// The frame up to `"seq":`.
+    head: Box<[u8]>,
+    seq_for_everyone: Option<u64>,
+    seq_for_authenticated: u64,
+}
+
+impl PublicationId {
+    /// An id from random bytes.
+    pub fn from_random(bytes: [u8; 12]) -> Self {
+        let mut text = [0; 16];
+        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
+        Self(text)
+    }
+}
+
+impl Draft {
+    /// The place this draft takes in memory and in a history, in bytes.
+    pub fn size(&self) -> usize {
+        self.head.len() + FIELDS_SIZE
+    }
+
+    /// The whole frame of a message that belongs to no sequence.
+    pub fn into_private_frame(self) -> Vec<u8> {
+        let Self { id, ts, mut head, .. } = self;
+        write_fields(&mut head, id, ts);
+        head.push(b'}');
+        head
+    }
+}
+
+impl Publication {
+    /// Gives `draft` its place: the numbers it has in the channel's two counts.
+    pub fn new(
+        draft: Draft,
+        ts: u64,
+        seq_for_everyone: Option<u64>,
+        seq_for_authenticated: u64,
+    ) -> Self {
+        let Draft { id, mut head, .. } = draft;
+        write_fields(&mut head, id, ts);
+        head.extend_from_slice(b",\"seq\":");
+        Self { head: head.into_boxed_slice(), seq_for_everyone, seq_for_authenticated }
+    }
+
+    /// Appends the frame as a member with or without identity gets it; whether it gets it at all.
+    pub fn write(&self, authenticated: bool, out: &mut Vec<u8>) -> bool {
+        let seq =
+            if authenticated { Some(self.seq_for_authenticated) } else { self.seq_for_everyone };
+        let Some(seq) = seq else { return false };
+        out.extend_from_slice(&self.head);
+        write_number(out, seq);
+        out.push(b'}');
+        true
+    }
+
+    /// Whether a reader with or without identity may see it.
+    pub const fn is_visible(&self, authenticated: bool) -> bool {
+        authenticated || self.seq_for_everyone.is_some()
+    }
+
+    /// The place it takes in memory, in bytes.
+    pub const fn size(&self) -> usize {
+        self.head.len() + size_of::<Self>()
+    }
+}
+
+fn write_fields(out: &mut Vec<u8>, id: PublicationId, ts: u64) {
+    out.reserve(FIELDS_SIZE);
+    out.extend_from_slice(b",\"id\":\"");
+    out.extend_from_slice(&id.0);
+    out.extend_from_slice(b"\",\"ts\":");
+    write_number(out, ts);
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    use std::io::Write;
+    write!(out, "{number}").expect("writing into memory cannot fail");
+}
+
+/// Room for `,"id":"…","ts":…,"seq":…}`.
+const FIELDS_SIZE: usize = 80;

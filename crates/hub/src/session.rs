@@ -1,0 +1,152 @@
+//! One connection as the decisions see it: who it is, and where it has joined.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use protocol::{ClientInfo, Permissions};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::channel::ChannelKey;
+use crate::engine::JoinTicket;
+
+/// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
+/// to a session that has gone never reaches its successor.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SessionKey {
+    /// The place.
+    pub index: u32,
+    /// Which tenant of it.
+    pub generation: u32,
+}
+
+/// A session's public id, 128 random bits; the wire has them as 22 characters of base64url.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SessionId([u8; 16]);
+
+/// Who a session is, as its token says.
+#[derive(Clone, Debug, Default)]
+pub enum Identity {
+    /// Nobody in particular.
+    #[default]
+    Anonymous,
+    /// A record of an authentication table, with the token's extras as a JSON object.
+    Authenticated {
+        /// Table and record.
+        permissions: Permissions,
+        /// The extras, ready to be written into frames.
+        extras: Box<RawValue>,
+    },
+}
+
+/// A session as the members of its channels see it.
+#[derive(Debug)]
+pub struct Member {
+    /// Its public id.
+    pub id: SessionId,
+    /// Whether it has an identity.
+    pub authenticated: bool,
+    /// Its `client` object, ready to be written into frames.
+    pub info: Box<RawValue>,
+}
+
+/// What the hub keeps for one connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) generation: u32,
+    pub(crate) member: Arc<Member>,
+    /// Sorted by channel key: a session may be in a thousand channels.
+    memberships: Vec<Membership>,
+    /// When something last came from it, in seconds of the shard's own time.
+    pub(crate) last_seen: u32,
+    pub(crate) pings_unanswered: u8,
+    pub(crate) malformed_in_a_row: u8,
+}
+
+/// A session's part in a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Membership {
+    pub(crate) channel: ChannelKey,
+    pub(crate) ticket: JoinTicket,
+    pub(crate) presence: bool,
+}
+
+impl SessionId {
+    /// An id from 16 bytes that nobody can guess.
+    pub const fn from_random(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads an id as the wire has it; `None` if it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl Identity {
+    /// Whether this is somebody in particular.
+    pub const fn is_authenticated(&self) -> bool {
+        matches!(self, Self::Authenticated { .. })
+    }
+}
+
+impl Member {
+    /// The member that a session of this id and identity is in every channel.
+    pub fn new(id: SessionId, identity: &Identity) -> Self {
+        let nothing;
+        let (permissions, extras) = match identity {
+            Identity::Anonymous => {
+                nothing = to_raw_value(&NoExtras {}).expect("an empty object is JSON");
+                (Permissions::ANONYMOUS, &nothing)
+            }
+            Identity::Authenticated { permissions, extras } => (permissions.clone(), extras),
+        };
+        let info = ClientInfo { session_id: id.to_string(), extras, permissions };
+        let info = to_raw_value(&info).expect("a client's info has only string keys");
+        Self { id, authenticated: identity.is_authenticated(), info }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(generation: u32, member: Member, now: u32) -> Self {
+        Self {
+            generation,
+            member: Arc::new(member),
+            memberships: Vec::new(),
+            last_seen: now,
+            pings_unanswered: 0,
+            malformed_in_a_row: 0,
+        }
+    }
+
+    pub(crate) fn membership(&mut self, channel: ChannelKey) -> Option<&mut Membership> {
+        let at = self.memberships.binary_search_by_key(&channel, |m| m.channel).ok()?;
+        Some(&mut self.memberships[at])
+    }
+
+    pub(crate) fn join(&mut self, membership: Membership) {
+        match self.memberships.binary_search_by_key(&membership.channel, |m| m.channel) {
+            Ok(at) => self.memberships[at] = membership,
+            Err(at) => self.memberships.insert(at, membership),
+        }
+    }
+
+    pub(crate) fn leave(&mut self, channel: ChannelKey) -> Option<Membership> {
+        let at = self.memberships.binary_search_by_key(&channel, |m| m.channel).ok()?;
+        Some(self.memberships.remove(at))
+    }
+
+    pub(crate) fn memberships(&self) -> &[Membership] {
+        &self.memberships
+    }
+}
+
+#[derive(Serialize)]
+struct NoExtras {}

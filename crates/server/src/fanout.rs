@@ -1,0 +1,446 @@
+//! The write path: channel logs, a cursor for every reader, one write a reader and turn.
+//!
+//! A frame for a channel is appended once to the log of each class of members that gets it. Readers
+//! are then visited in slices, so that a huge channel does not keep its neighbours waiting; each
+//! visit writes all from the reader's cursor to the log's head. A reader whose socket is full only
+//! falls behind: it costs no queue, and beyond the lag limit it is given up.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use hub::{AudienceClass, ChannelKey, Publication};
+use slab::Slab;
+
+use crate::log::Log;
+use crate::transport::{Connection, Seat, Stream, frame};
+
+/// All logs of a shard, and who has still to be written to.
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    /// By [`ChannelKey`].
+    channels: Vec<[Readers; AudienceClass::COUNT]>,
+    /// Logs with readers to visit, in turn.
+    dirty: VecDeque<(ChannelKey, AudienceClass)>,
+    /// Connections with bytes of their own to write.
+    listed: Vec<u32>,
+    max_lag: usize,
+    scratch: Vec<u8>,
+}
+
+/// What writing brought about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effect {
+    /// The connection lags beyond the limit.
+    TooSlow(u32),
+    /// The connection's socket is broken, or it was ended and all is written.
+    Gone(u32),
+    /// The connection waits to be read from, and has got some of what held it back.
+    Relieved(u32),
+}
+
+/// A log and its readers.
+#[derive(Debug, Default)]
+struct Readers {
+    log: Log,
+    readers: Vec<Reader>,
+    /// Whom to visit next.
+    next: u32,
+    /// How many are still to be visited since the log last grew.
+    unvisited: u32,
+    /// How many are behind because their sockets are full.
+    lagging: u32,
+    /// The length at which the log is cut, when somebody lags.
+    cut_at: usize,
+    queued: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    connection: u32,
+    lagging: bool,
+    cursor: u64,
+}
+
+impl Fanout {
+    /// A write path that gives readers up when more than `max_lag` bytes wait for them.
+    pub(crate) fn new(max_lag: usize) -> Self {
+        Self {
+            channels: Vec::new(),
+            dirty: VecDeque::new(),
+            listed: Vec::new(),
+            max_lag,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether somebody is to be written to.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.dirty.is_empty() || !self.listed.is_empty()
+    }
+
+    /// Makes a connection a reader of a channel from the log's head on. If it is one already it
+    /// keeps its place, in the new class.
+    pub(crate) fn attach(
+        &mut self,
+        all: &mut Slab<Connection>,
+        index: u32,
+        channel: ChannelKey,
+        class: AudienceClass,
+    ) {
+        let at = channel.0 as usize;
+        if self.channels.len() <= at {
+            self.channels.resize_with(at + 1, Default::default);
+        }
+        let Some(connection) = all.get_mut(index as usize) else { return };
+        if let Some(seat) = connection.seats.iter().find(|seat| seat.channel == channel) {
+            if seat.class == class {
+                return;
+            }
+            self.collect(connection);
+            self.list(connection, index);
+            self.detach(all, index, channel);
+        }
+        let readers = &mut self.channels[at][class.index()];
+        let place = readers.add(index);
+        all[index as usize].seats.push(Seat { channel, class, place });
+    }
+
+    /// Ends a connection's reading of a channel.
+    pub(crate) fn detach(&mut self, all: &mut Slab<Connection>, index: u32, channel: ChannelKey) {
+        let Some(connection) = all.get_mut(index as usize) else { return };
+        let Some(at) = connection.seats.iter().position(|seat| seat.channel == channel) else {
+            return;
+        };
+        let Seat { class, place, .. } = connection.seats.swap_remove(at);
+        let moved = self.channels[channel.0 as usize][class.index()].remove(place);
+        let moved = moved.and_then(|moved| {
+            all[moved as usize].seats.iter_mut().find(|seat| seat.channel == channel)
+        });
+        if let Some(seat) = moved {
+            seat.place = place;
+        }
+    }
+
+    /// Appends a publication to the logs of all who may see it.
+    pub(crate) fn publish(&mut self, channel: ChannelKey, publication: &Publication) {
+        for authenticated in [false, true] {
+            let classes = [false, true].map(|presence| AudienceClass { authenticated, presence });
+            if classes.iter().all(|class| self.is_unread(channel, *class)) {
+                continue;
+            }
+            let mut frame = std::mem::take(&mut self.scratch);
+            frame.clear();
+            if publication.write(authenticated, &mut frame) {
+                classes.into_iter().for_each(|class| self.append(channel, class, &frame));
+            }
+            self.scratch = frame;
+        }
+    }
+
+    /// Appends a presence update to the logs of all who watch.
+    pub(crate) fn announce_presence(&mut self, channel: ChannelKey, frame: &[u8]) {
+        for class in AudienceClass::ALL.into_iter().filter(|class| class.presence) {
+            self.append(channel, class, frame);
+        }
+    }
+
+    /// Queues the answer to something a connection asked for, behind all it has still to read.
+    pub(crate) fn reply(&mut self, connection: &mut Connection, index: u32, text: &[u8]) {
+        self.collect(connection);
+        connection.outbox.push(|bytes| frame::write_text(bytes, text));
+        self.list(connection, index);
+    }
+
+    /// Queues a frame that a connection did not ask for; refused when too much waits for it.
+    pub(crate) fn push(
+        &mut self,
+        connection: &mut Connection,
+        index: u32,
+        text: &[u8],
+    ) -> Result<(), Effect> {
+        if connection.outbox.len() > self.max_lag {
+            return Err(Effect::TooSlow(index));
+        }
+        if !connection.blocked {
+            self.collect(connection);
+        }
+        connection.outbox.push(|bytes| frame::write_text(bytes, text));
+        self.list(connection, index);
+        Ok(())
+    }
+
+    /// Moves all that a connection has still to read in channel logs to its outbox.
+    pub(crate) fn collect(&mut self, connection: &mut Connection) {
+        let Connection { seats, outbox, .. } = connection;
+        for seat in seats {
+            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
+            let reader = &mut readers.readers[seat.place as usize];
+            if reader.cursor < readers.log.head() {
+                outbox.push(|bytes| bytes.extend_from_slice(readers.log.from(reader.cursor)));
+                reader.cursor = readers.log.head();
+                readers.note_progress(seat.place);
+            }
+        }
+    }
+
+    /// Sees to it that a connection's outbox is written in this turn.
+    pub(crate) fn list(&mut self, connection: &mut Connection, index: u32) {
+        if !connection.listed {
+            connection.listed = true;
+            self.listed.push(index);
+        }
+    }
+
+    /// Writes to all connections with an outbox, and to about `budget` readers of channels.
+    pub(crate) fn run(
+        &mut self,
+        all: &mut Slab<Connection>,
+        budget: usize,
+        effects: &mut Vec<Effect>,
+    ) {
+        for index in std::mem::take(&mut self.listed) {
+            let Some(connection) = all.get_mut(index as usize) else { continue };
+            connection.listed = false;
+            if !connection.blocked {
+                self.write(connection, index, effects);
+            }
+        }
+        let mut budget = budget;
+        while budget > 0
+            && let Some((channel, class)) = self.dirty.pop_front()
+        {
+            self.visit(all, (channel, class), &mut budget, effects);
+            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            if readers.unvisited > 0 {
+                self.dirty.push_back((channel, class));
+            } else {
+                readers.queued = false;
+                readers.release();
+            }
+        }
+    }
+
+    /// Writes a connection's outbox and then, from each of its cursors, to the head: all in one
+    /// system call where it has few channels.
+    pub(crate) fn write(
+        &mut self,
+        connection: &mut Connection,
+        index: u32,
+        effects: &mut Vec<Effect>,
+    ) {
+        loop {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let mut count = 0;
+            let mut add = |bytes| {
+                slices[count] = IoSlice::new(bytes);
+                count += 1;
+            };
+            if !connection.outbox.is_empty() {
+                add(connection.outbox.pending());
+            }
+            let behind = |seat: &&Seat| self.readers(seat).is_behind(seat.place);
+            for seat in connection.seats.iter().filter(behind).take(MAX_SLICES - 1) {
+                let readers = self.readers(seat);
+                add(readers.log.from(readers.readers[seat.place as usize].cursor));
+            }
+            if count == 0 {
+                break;
+            }
+            match write_slices(
+                &mut connection.stream,
+                &mut connection.blocked,
+                &mut slices[..count],
+            ) {
+                Ok(written) => self.account(connection, written),
+                Err(_) => return effects.push(Effect::Gone(index)),
+            }
+            if connection.blocked {
+                break;
+            }
+        }
+        connection.report(index, effects);
+    }
+
+    /// Moves a connection's cursors after `written` bytes of what [`write`](Self::write) offered.
+    fn account(&mut self, connection: &mut Connection, mut written: usize) {
+        let own = connection.outbox.len().min(written);
+        connection.outbox.advance(own);
+        written -= own;
+        let Connection { seats, outbox, .. } = connection;
+        for seat in seats.iter().take(if outbox.is_empty() { usize::MAX } else { 0 }) {
+            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
+            let reader = &mut readers.readers[seat.place as usize];
+            let offered = (readers.log.head() - reader.cursor) as usize;
+            let taken = offered.min(written);
+            let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
+            reader.cursor = cursor;
+            outbox.push(|bytes| bytes.extend_from_slice(unsent));
+            written -= taken;
+            readers.note_progress(seat.place);
+        }
+    }
+
+    /// Visits readers of one log until all were visited since it last grew, or `budget` is spent.
+    fn visit(
+        &mut self,
+        all: &mut Slab<Connection>,
+        (channel, class): (ChannelKey, AudienceClass),
+        budget: &mut usize,
+        effects: &mut Vec<Effect>,
+    ) {
+        loop {
+            let max_lag = self.max_lag as u64;
+            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            if *budget == 0 {
+                return;
+            }
+            let Some(place) = readers.next_to_visit() else { return };
+            let Reader { connection: index, cursor, .. } = readers.readers[place as usize];
+            let connection = &mut all[index as usize];
+            if connection.blocked {
+                readers.note_progress(place);
+                if readers.log.lag(cursor) > max_lag {
+                    effects.push(Effect::TooSlow(index));
+                }
+                continue;
+            }
+            *budget -= 1;
+            if connection.seats.len() > 1 || !connection.outbox.is_empty() {
+                self.write(connection, index, effects);
+                continue;
+            }
+            let mut unread = [IoSlice::new(readers.log.from(cursor))];
+            match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
+                Ok(written) => self.account(connection, written),
+                Err(_) => effects.push(Effect::Gone(index)),
+            }
+        }
+    }
+
+    fn append(&mut self, channel: ChannelKey, class: AudienceClass, frame: &[u8]) {
+        if self.is_unread(channel, class) {
+            return;
+        }
+        let readers = &mut self.channels[channel.0 as usize][class.index()];
+        readers.log.push_text(frame);
+        readers.unvisited = readers.readers.len() as u32;
+        if !readers.queued {
+            readers.queued = true;
+            self.dirty.push_back((channel, class));
+        }
+    }
+
+    fn is_unread(&self, channel: ChannelKey, class: AudienceClass) -> bool {
+        self.channels
+            .get(channel.0 as usize)
+            .is_none_or(|classes| classes[class.index()].readers.is_empty())
+    }
+
+    fn readers(&self, seat: &Seat) -> &Readers {
+        &self.channels[seat.channel.0 as usize][seat.class.index()]
+    }
+}
+
+impl Readers {
+    fn add(&mut self, connection: u32) -> u32 {
+        let place = self.readers.len() as u32;
+        self.readers.push(Reader { connection, lagging: false, cursor: self.log.head() });
+        if self.unvisited > 0 {
+            self.unvisited += 1;
+        }
+        place
+    }
+
+    /// Takes a reader out; the connection of the one who got its place, if any did.
+    fn remove(&mut self, place: u32) -> Option<u32> {
+        let reader = self.readers.swap_remove(place as usize);
+        self.lagging -= u32::from(reader.lagging);
+        let count = self.readers.len() as u32;
+        if self.next >= count {
+            self.next = 0;
+        }
+        if self.unvisited > 0 {
+            // The one who moved may have been next in line: everybody is looked at once more.
+            self.unvisited = count;
+        }
+        self.release();
+        self.readers.get(place as usize).map(|reader| reader.connection)
+    }
+
+    /// The next reader who has something to read.
+    fn next_to_visit(&mut self) -> Option<u32> {
+        while self.unvisited > 0 {
+            self.unvisited -= 1;
+            let place = self.next;
+            self.next = if place + 1 == self.readers.len() as u32 { 0 } else { place + 1 };
+            if self.is_behind(place) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    fn is_behind(&self, place: u32) -> bool {
+        self.readers[place as usize].cursor < self.log.head()
+    }
+
+    /// Keeps count of who lags, after a reader was visited.
+    fn note_progress(&mut self, place: u32) {
+        let lags = self.is_behind(place);
+        let was = std::mem::replace(&mut self.readers[place as usize].lagging, lags);
+        self.lagging = self.lagging + u32::from(lags) - u32::from(was);
+        if was && !lags {
+            self.release();
+        }
+    }
+
+    /// Drops what nobody has still to read.
+    fn release(&mut self) {
+        if self.log.len() == 0 {
+            return;
+        }
+        if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
+            self.unvisited = 0;
+            self.log.drop_until(self.log.head());
+            self.cut_at = MIN_CUT;
+        } else if self.log.len() > self.cut_at.max(MIN_CUT) {
+            let slowest = self.readers.iter().map(|reader| reader.cursor).min();
+            self.log.drop_until(slowest.unwrap_or(self.log.head()));
+            self.cut_at = 2 * self.log.len();
+        }
+    }
+}
+
+/// Writes `slices`, in order, until all is written or the socket is full; how much was written.
+fn write_slices(
+    stream: &mut Stream,
+    blocked: &mut bool,
+    mut slices: &mut [IoSlice<'_>],
+) -> io::Result<usize> {
+    let mut written = 0;
+    while !slices.is_empty() {
+        let result = match &*slices {
+            [slice] => stream.write(slice),
+            slices => stream.write_vectored(slices),
+        };
+        match result {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                written += count;
+                IoSlice::advance_slices(&mut slices, count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *blocked = true;
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}
+
+/// How many places one write can gather from.
+const MAX_SLICES: usize = 16;
+/// The length below which a log is not worth cutting, in bytes.
+const MIN_CUT: usize = 64 << 10;

@@ -1,0 +1,99 @@
+//! The one way into a shard from other threads.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hub::EngineEvent;
+use mio::{Registry, Token, Waker};
+
+use crate::transport::Accepted;
+
+/// What can happen to a shard besides its sockets and its clock.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection has been upgraded and is the shard's from now on.
+    Accepted(Box<Accepted>),
+    /// The engine answers or tells something.
+    Engine(EngineEvent),
+    /// The node stops: say so to every session and end.
+    Drain,
+}
+
+/// A shard's queue of events.
+///
+/// What clients ask for is bounded by their number and by each waiting for its answers. What they
+/// publish is not, so a publication asks [`has_room`](Self::has_room) first and is refused with
+/// `overloaded` where there is none.
+#[derive(Debug)]
+pub struct Inbox {
+    events: Mutex<Vec<Event>>,
+    /// Bytes of publications that wait, each counted once.
+    bytes: AtomicUsize,
+    /// Whether the shard sleeps in its poll, so that only then a wake-up costs a system call.
+    sleeping: AtomicBool,
+    waker: Waker,
+}
+
+impl Inbox {
+    /// The most events that may wait before publications are refused.
+    pub const MAX_EVENTS: usize = 65_536;
+    /// The most bytes of publications that may wait before more are refused.
+    pub const MAX_BYTES: usize = 64 << 20;
+
+    /// An empty inbox that wakes the poll behind `registry` with `token`.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
+        Ok(Self {
+            events: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            sleeping: AtomicBool::new(false),
+            waker: Waker::new(registry, token)?,
+        })
+    }
+
+    /// Adds an event, and wakes the shard if it sleeps.
+    pub fn push(&self, event: Event) {
+        if let Event::Engine(EngineEvent::Published { publication, .. }) = &event {
+            self.bytes.fetch_add(publication.size(), Ordering::Relaxed);
+        }
+        self.events().push(event);
+        if self.sleeping.swap(false, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "a shard could not be woken; its events wait for its next tick");
+        }
+    }
+
+    /// Whether one more publication may be pushed.
+    pub fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < Self::MAX_BYTES
+            && self.events().len() < Self::MAX_EVENTS
+    }
+
+    /// Moves all events into `events`, which must be empty.
+    pub fn take(&self, events: &mut Vec<Event>) {
+        debug_assert!(events.is_empty(), "events would be lost");
+        mem::swap(&mut *self.events(), events);
+        self.bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Says that the shard is about to sleep; whether it may, which it must not if events wait.
+    pub fn may_sleep(&self) -> bool {
+        self.sleeping.store(true, Ordering::SeqCst);
+        let empty = self.events().is_empty();
+        if !empty {
+            self.sleeping.store(false, Ordering::SeqCst);
+        }
+        empty
+    }
+
+    /// Says that the shard is awake: nobody needs to wake it.
+    pub fn awake(&self) {
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,21 @@
+//! The realtime server: sockets, clocks and storage around the hub's decisions.
+#![warn(clippy::unwrap_used)]
+
+mod engine;
+mod fanout;
+mod http;
+mod inbox;
+mod log;
+mod node;
+mod pages;
+mod shard;
+pub mod tls;
+mod transport;
+
+pub mod config;
+pub mod store;
+
+pub use engine::{Engine, MemoryEngine, ShardId};
+pub use http::{Listener, ServeError, serve};
+pub use inbox::{Event, Inbox};
+pub use node::{Node, NodeError, NodeOptions};

@@ -1,0 +1,99 @@
+//! `xano-realtime`: reads its configuration, serves, and stops when told to.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use hub::Settings;
+use server::config::{Cli, Command, ServeConfig, demo_channels};
+use server::store::DataDir;
+use server::{Listener, Node, NodeOptions, serve};
+use tokio::signal;
+
+fn main() -> ExitCode {
+    let Command::Serve(config) = Cli::parse().command;
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::from(config.log))
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            for cause in error.chain().skip(1) {
+                text = format!("{text}: {cause}");
+            }
+            // With no terminal left to tell, the exit code still does.
+            writeln!(io::stderr(), "error: {text}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(config: &ServeConfig) -> anyhow::Result<()> {
+    let listener = Listener::bind(config)?;
+    let hash = DataDir::open(&config.data_dir)?.connection_hash()?;
+    let settings = match config.demo {
+        true => Settings::new(hash, demo_channels()),
+        false => Settings::default(),
+    };
+    let defaults = NodeOptions::default();
+    let options =
+        NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
+    let node =
+        Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
+    announce(config, &listener, &node).context("cannot write to the standard output")?;
+    serve(listener, node, told_to_stop()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells the person at the terminal where to look.
+fn announce(config: &ServeConfig, listener: &Listener, node: &Node) -> io::Result<()> {
+    let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
+    let host = config.listen.rsplit_once(':').map_or("localhost", |(host, _)| host);
+    let address = format!("{scheme}://{host}:{}", listener.port().unwrap_or_default());
+    let mut out = io::stdout().lock();
+    writeln!(out, "xano-realtime {} is listening on {address}", env!("CARGO_PKG_VERSION"))?;
+    match &node.settings().connection_hash {
+        Some(hash) => {
+            writeln!(out, "  chat             {address}/  (open it in two tabs)")?;
+            writeln!(out, "  SDK              {address}/sdk/xano.min.js")?;
+            writeln!(out, "  connection hash  {hash}")?;
+        }
+        None => writeln!(out, "  realtime is switched off; start with --demo to try it")?,
+    }
+    writeln!(out, "  data             {}", config.data_dir.display())?;
+    writeln!(out, "Ctrl-C stops it.")?;
+    out.flush()
+}
+
+async fn told_to_stop() {
+    let interrupted = async {
+        if let Err(error) = signal::ctrl_c().await {
+            tracing::error!(%error, "cannot listen for Ctrl-C");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminated) => drop(terminated.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "cannot listen for SIGTERM");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("stopping: every connection is told, with close code 1012");
+}

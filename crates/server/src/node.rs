@@ -1,0 +1,135 @@
+//! One running server: its shards and what they share.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use hub::{Hub, Limits, Settings};
+use mio::Poll;
+
+use crate::engine::{MemoryEngine, ShardId};
+use crate::inbox::{Event, Inbox};
+use crate::shard::{Shard, ShardParts};
+use crate::transport::Accepted;
+
+/// How a node serves.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeOptions {
+    /// Threads that connections are spread over.
+    pub shards: usize,
+    /// The largest message a client may send, in bytes; a larger one closes with 1009.
+    pub max_frame: usize,
+    /// The bytes of a channel that may wait for a slow reader; beyond, it is closed with 1013.
+    pub max_lag: usize,
+    /// What the hub allows.
+    pub limits: Limits,
+}
+
+/// A node that runs. Dropping it does not stop it; [`drain`](Self::drain) does.
+#[derive(Debug)]
+pub struct Node {
+    settings: Arc<Settings>,
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    next: AtomicUsize,
+    draining: AtomicBool,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A shard got no poll or no thread from the operating system.
+    #[error("cannot start a shard")]
+    Shard(#[source] io::Error),
+    /// There is no randomness.
+    #[error("the operating system gives no random bytes")]
+    Randomness(#[source] getrandom::Error),
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        let shards = thread::available_parallelism().map_or(1, usize::from);
+        Self { shards, max_frame: 1 << 20, max_lag: 1 << 20, limits: Limits::default() }
+    }
+}
+
+impl Node {
+    /// Starts the shards.
+    pub fn start(settings: Arc<Settings>, options: &NodeOptions) -> Result<Self, NodeError> {
+        let polls = (0..options.shards.max(1))
+            .map(|_| {
+                let poll = Poll::new()?;
+                let inbox = Inbox::new(poll.registry(), Shard::WAKE)?;
+                Ok((poll, Arc::new(inbox)))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(NodeError::Shard)?;
+        let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
+        let engine = Arc::new(MemoryEngine::new(inboxes.clone()));
+        let mut threads = Vec::new();
+        for (id, (poll, inbox)) in polls.into_iter().enumerate() {
+            let seed = getrandom::u64().map_err(NodeError::Randomness)?;
+            let shard = Shard::new(ShardParts {
+                id: ShardId(id),
+                poll,
+                inbox,
+                engine: engine.clone(),
+                hub: Hub::new(Arc::clone(&settings), options.limits, seed),
+                max_lag: options.max_lag,
+                max_frame: options.max_frame,
+            });
+            let thread = thread::Builder::new().name(format!("shard-{id}")).spawn(move || {
+                if let Err(error) = shard.run() {
+                    // Its connections cannot be served any more: better a restart than half a node.
+                    tracing::error!(%error, shard.id = id, "a shard cannot go on");
+                    std::process::abort();
+                }
+            });
+            threads.push(thread.map_err(NodeError::Shard)?);
+        }
+        Ok(Self {
+            settings,
+            inboxes,
+            threads: Mutex::new(threads),
+            next: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// What the node was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Gives a connection to the shard whose turn it is.
+    pub fn accept(&self, accepted: Accepted) {
+        let shard = self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len();
+        self.inboxes[shard].push(Event::Accepted(Box::new(accepted)));
+    }
+
+    /// Whether new connections are welcome.
+    pub fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Says that no new connections are welcome, and ends all there are with close code 1012.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        for inbox in &self.inboxes {
+            inbox.push(Event::Drain);
+        }
+    }
+
+    /// Waits until every shard has ended, which takes as long as the slowest client that was asked
+    /// to close, at most about five seconds.
+    pub fn join(&self) {
+        let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a shard ended in a panic");
+            }
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! One thread's loop: its sockets, its share of the hub, its write path.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hub::{EngineCommand, EngineEvent, Hub, Now, Output, SessionKey};
+use mio::{Events, Poll, Token};
+use protocol::CloseCode;
+use slab::Slab;
+
+use crate::engine::{Engine, ShardId};
+use crate::fanout::{Effect, Fanout};
+use crate::inbox::{Event, Inbox};
+use crate::transport::frame::{self, Frame};
+use crate::transport::{Accepted, Connection, State, Stream};
+
+/// A shard, to be run by a thread of its own.
+pub(crate) struct Shard {
+    id: ShardId,
+    poll: Poll,
+    inbox: Arc<Inbox>,
+    engine: Arc<dyn Engine>,
+    hub: Hub,
+    connections: Slab<Connection>,
+    generation: u32,
+    fanout: Fanout,
+    max_frame: usize,
+    /// What is read goes here first; a connection owns bytes only while a frame is incomplete.
+    buffer: Vec<u8>,
+    /// Connections that may have more to read although no event will say so.
+    unread: Vec<u32>,
+    effects: Vec<Effect>,
+    clock: Clock,
+    draining: bool,
+}
+
+/// What a shard needs from its node.
+pub(crate) struct ShardParts {
+    pub(crate) id: ShardId,
+    pub(crate) poll: Poll,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) hub: Hub,
+    pub(crate) max_lag: usize,
+    pub(crate) max_frame: usize,
+}
+
+struct Clock {
+    start: Instant,
+    now: Now,
+    ticked: u32,
+}
+
+impl Shard {
+    /// The token of the inbox's wake-ups; connections have their index.
+    pub(crate) const WAKE: Token = Token(usize::MAX);
+
+    pub(crate) fn new(parts: ShardParts) -> Self {
+        Self {
+            id: parts.id,
+            poll: parts.poll,
+            inbox: parts.inbox,
+            engine: parts.engine,
+            hub: parts.hub,
+            connections: Slab::new(),
+            generation: 0,
+            fanout: Fanout::new(parts.max_lag),
+            max_frame: parts.max_frame,
+            buffer: vec![0; READ_BUFFER],
+            unread: Vec::new(),
+            effects: Vec::new(),
+            clock: Clock { start: Instant::now(), now: Now::default(), ticked: 0 },
+            draining: false,
+        }
+    }
+
+    /// Serves until the node drains and the last connection has ended.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut ready = Events::with_capacity(1_024);
+        let mut events = Vec::new();
+        while !(self.draining && self.connections.is_empty()) {
+            let idle = !self.fanout.has_work() && self.unread.is_empty() && self.inbox.may_sleep();
+            let timeout = if idle { self.clock.until_tick() } else { Duration::ZERO };
+            match self.poll.poll(&mut ready, Some(timeout)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => self.inbox.awake(),
+            }
+            self.clock.advance();
+            for event in &ready {
+                if event.token() != Self::WAKE {
+                    let index = event.token().0 as u32;
+                    self.handle_ready(index, event);
+                }
+            }
+            for index in mem::take(&mut self.unread) {
+                self.read(index, true);
+            }
+            self.inbox.take(&mut events);
+            for event in events.drain(..) {
+                self.handle_event(event);
+            }
+            self.fanout.run(&mut self.connections, SLICE, &mut self.effects);
+            self.settle();
+            if self.clock.is_tick_due() {
+                self.tick();
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_ready(&mut self, index: u32, event: &mio::event::Event) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if event.is_writable() && connection.blocked {
+            match connection.stream.resume_writing() {
+                Ok(all) => connection.blocked = !all,
+                Err(_) => return self.effects.push(Effect::Gone(index)),
+            }
+            if !connection.blocked {
+                self.fanout.write(connection, index, &mut self.effects);
+            }
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(index, event.is_read_closed());
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted(accepted) => self.accept(*accepted),
+            Event::Engine(event) => {
+                if let EngineEvent::Joined(_)
+                | EngineEvent::Left { .. }
+                | EngineEvent::History { .. } = event
+                {
+                    self.note_answer(&event);
+                }
+                self.hub.handle_engine(event);
+                self.carry_out();
+            }
+            Event::Drain => {
+                self.draining = true;
+                self.hub.handle_drain();
+                self.carry_out();
+            }
+        }
+    }
+
+    fn accept(&mut self, accepted: Accepted) {
+        let entry = self.connections.vacant_entry();
+        let index = entry.key();
+        let mut stream = Stream::new(accepted.stream);
+        if let Err(error) = stream.register(self.poll.registry(), Token(index)) {
+            return tracing::warn!(%error, "a connection could not be registered and was dropped");
+        }
+        self.generation = self.generation.wrapping_add(1);
+        entry.insert(Connection::new(stream, self.generation));
+        let key = SessionKey { index: index as u32, generation: self.generation };
+        let session = (accepted.id, &accepted.identity);
+        self.hub.handle_open(
+            key,
+            session,
+            &accepted.connection_hash,
+            accepted.token_refused,
+            self.clock.now,
+        );
+        self.carry_out();
+        if self.draining {
+            return self.end(key, CloseCode::Draining);
+        }
+        let mut received = accepted.received;
+        self.decode(key, &mut received);
+        self.read(key.index, true);
+    }
+
+    /// Reads and handles what has come, unless the connection's requests have to wait. `to_the_end`
+    /// says that a read that does not fill the buffer is no proof that nothing is left.
+    fn read(&mut self, index: u32, to_the_end: bool) {
+        for _ in 0..READS_A_TURN {
+            let Some(connection) = self.connections.get_mut(index as usize) else { return };
+            let key = SessionKey { index, generation: connection.generation };
+            if connection.must_wait() {
+                connection.stalled = true;
+                return;
+            }
+            connection.stalled = false;
+            if connection.decoder.has_rest() {
+                self.decode(key, &mut []);
+            }
+            let mut buffer = mem::take(&mut self.buffer);
+            let result = self.connections.get_mut(index as usize).map(|connection| {
+                let short_is_empty = connection.stream.short_read_means_empty() && !to_the_end;
+                (connection.stream.read(&mut buffer), short_is_empty)
+            });
+            let more = match result {
+                Some((Ok(count @ 1..), short_is_empty)) => {
+                    self.decode(key, &mut buffer[..count]);
+                    count == buffer.len() || !short_is_empty
+                }
+                Some((Err(error), _)) if error.kind() == io::ErrorKind::WouldBlock => false,
+                Some((Err(error), _)) if error.kind() == io::ErrorKind::Interrupted => true,
+                Some((Ok(0) | Err(_), _)) => {
+                    self.effects.push(Effect::Gone(index));
+                    false
+                }
+                _ => false,
+            };
+            self.buffer = buffer;
+            if !more {
+                return;
+            }
+        }
+        self.unread.push(index);
+    }
+
+    fn decode(&mut self, key: SessionKey, bytes: &mut [u8]) {
+        let Some(connection) = self.connection(key) else { return };
+        let mut decoder = mem::take(&mut connection.decoder);
+        let limit = self.max_frame;
+        let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
+        let Some(connection) = self.connection(key) else { return };
+        connection.decoder = decoder;
+        connection.stalled |= connection.must_wait();
+        if let Err(code) = result {
+            self.end(key, code);
+        }
+    }
+
+    /// Handles one frame; whether the next one may follow at once.
+    fn handle_frame(&mut self, key: SessionKey, frame: &Frame<'_>) -> bool {
+        let now = self.clock.now;
+        let Some(connection) = self.connection(key) else { return false };
+        match (frame, connection.state) {
+            (Frame::Close(_), State::Closing { .. }) => {
+                let until = now.seconds;
+                connection.state = State::Ending { until };
+                self.list(key);
+                return false;
+            }
+            (Frame::Close(code), State::Open) => {
+                let code = *code;
+                self.answer_close(key, code);
+                return false;
+            }
+            (_, State::Ending { .. }) => return false,
+            (_, State::Closing { .. }) => return true,
+            (Frame::Text(text), State::Open) => self.hub.handle_text(key, text, now),
+            (Frame::Pong, State::Open) => self.hub.handle_sign_of_life(key, now),
+            (Frame::Ping(content), State::Open) => {
+                connection.outbox.push(|bytes| frame::write_pong(bytes, content));
+                self.list(key);
+                self.hub.handle_sign_of_life(key, now);
+            }
+        }
+        self.carry_out();
+        self.connection(key).is_some_and(|connection| !connection.must_wait())
+    }
+
+    /// The peer ends the connection: it gets its code back, and then the socket is closed.
+    fn answer_close(&mut self, key: SessionKey, code: Option<u16>) {
+        let until = self.clock.now.seconds + CLOSING_SECONDS;
+        self.hub.handle_close(key);
+        self.carry_out();
+        let Some(connection) = self.connection(key) else { return };
+        connection.outbox.push(|bytes| frame::write_close(bytes, code.unwrap_or(1000), ""));
+        connection.state = State::Ending { until };
+        self.list(key);
+    }
+
+    /// Does all that the hub has decided.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                Output::Reply { session, frame } => {
+                    if let Some(connection) = lookup(&mut self.connections, session) {
+                        self.fanout.reply(connection, session.index, &frame);
+                    }
+                }
+                Output::Push { session, frame } => {
+                    if let Some(connection) = lookup(&mut self.connections, session) {
+                        let result = self.fanout.push(connection, session.index, &frame);
+                        self.effects.extend(result.err());
+                    }
+                }
+                Output::Attach { session, channel, class } => {
+                    if self.connection(session).is_some() {
+                        self.fanout.attach(&mut self.connections, session.index, channel, class);
+                    }
+                }
+                Output::Detach { session, channel } => {
+                    if let Some(connection) = lookup(&mut self.connections, session) {
+                        if connection.state == State::Open {
+                            self.fanout.collect(connection);
+                            self.fanout.list(connection, session.index);
+                        }
+                        self.fanout.detach(&mut self.connections, session.index, channel);
+                    }
+                }
+                Output::Publish { channel, publication } => {
+                    self.fanout.publish(channel, &publication);
+                }
+                Output::AnnouncePresence { channel, frame } => {
+                    self.fanout.announce_presence(channel, &frame);
+                }
+                Output::Engine(command) => self.submit(command),
+                Output::Ping(session) => {
+                    if let Some(connection) = self.connection(session)
+                        && !connection.blocked
+                    {
+                        connection.outbox.push(frame::write_ping);
+                        self.list(session);
+                    }
+                }
+                Output::Close { session, code } => self.close(session, code),
+            }
+        }
+    }
+
+    fn submit(&mut self, command: EngineCommand) {
+        if let EngineCommand::Join { session, .. }
+        | EngineCommand::Leave { session: Some(session), .. }
+        | EngineCommand::ReadHistory { session, .. } = command
+            && let Some(connection) = self.connection(session)
+        {
+            connection.unanswered += 1;
+        }
+        self.engine.submit(self.id, command);
+    }
+
+    fn note_answer(&mut self, event: &EngineEvent) {
+        let session = match event {
+            EngineEvent::Joined(joined) => joined.session,
+            EngineEvent::Left { session, .. } | EngineEvent::History { session, .. } => *session,
+            _ => return,
+        };
+        if let Some(connection) = lookup(&mut self.connections, session) {
+            connection.unanswered -= 1;
+            connection.report(session.index, &mut self.effects);
+        }
+    }
+
+    /// Ends a connection for a reason of the transport's own.
+    fn end(&mut self, key: SessionKey, code: CloseCode) {
+        self.close(key, code);
+        self.hub.handle_close(key);
+        self.carry_out();
+    }
+
+    /// Starts the closing handshake; what the session has still to read comes before.
+    fn close(&mut self, key: SessionKey, code: CloseCode) {
+        let until = self.clock.now.seconds + CLOSING_SECONDS;
+        let Some(connection) = lookup(&mut self.connections, key) else { return };
+        if connection.state != State::Open {
+            return;
+        }
+        if !connection.blocked {
+            self.fanout.collect(connection);
+        }
+        connection.outbox.push(|bytes| frame::write_close(bytes, code.number(), code.reason()));
+        connection.state = State::Closing { until };
+        self.fanout.list(connection, key.index);
+    }
+
+    /// Acts on what writing brought about.
+    fn settle(&mut self) {
+        while let Some(effect) = self.effects.pop() {
+            match effect {
+                Effect::TooSlow(index) => {
+                    if let Some(connection) = self.connections.get(index as usize) {
+                        let key = SessionKey { index, generation: connection.generation };
+                        self.end(key, CloseCode::Overloaded);
+                    }
+                }
+                Effect::Gone(index) => self.remove(index),
+                Effect::Relieved(index) => self.unread.push(index),
+            }
+        }
+    }
+
+    fn remove(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        let key = SessionKey { index, generation: connection.generation };
+        connection.state = State::Ending { until: 0 };
+        self.hub.handle_close(key);
+        self.carry_out();
+        let mut connection = self.connections.remove(index as usize);
+        if let Err(error) = connection.stream.deregister(self.poll.registry()) {
+            tracing::debug!(%error, "a socket was gone before it was let go");
+        }
+        connection.stream.shutdown();
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now;
+        self.hub.handle_tick(now);
+        self.carry_out();
+        for (index, connection) in &self.connections {
+            if let State::Closing { until } | State::Ending { until } = connection.state
+                && until <= now.seconds
+            {
+                self.effects.push(Effect::Gone(index as u32));
+            }
+        }
+        self.settle();
+    }
+
+    fn list(&mut self, key: SessionKey) {
+        if let Some(connection) = lookup(&mut self.connections, key) {
+            self.fanout.list(connection, key.index);
+        }
+    }
+
+    fn connection(&mut self, key: SessionKey) -> Option<&mut Connection> {
+        lookup(&mut self.connections, key)
+    }
+}
+
+impl Clock {
+    fn advance(&mut self) {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.now = Now {
+            seconds: self.start.elapsed().as_secs() as u32,
+            unix_ms: unix.as_millis() as u64,
+        };
+    }
+
+    fn until_tick(&self) -> Duration {
+        let next = self.start + Duration::from_secs(u64::from(self.ticked) + 1);
+        next.saturating_duration_since(Instant::now())
+    }
+
+    fn is_tick_due(&mut self) -> bool {
+        mem::replace(&mut self.ticked, self.now.seconds) != self.now.seconds
+    }
+}
+
+fn lookup(connections: &mut Slab<Connection>, key: SessionKey) -> Option<&mut Connection> {
+    connections
+        .get_mut(key.index as usize)
+        .filter(|connection| connection.generation == key.generation)
+}
+
+/// How many readers are written to before the sockets are looked at again.
+const SLICE: usize = 64;
+/// How often one connection is read before the others have their turn.
+const READS_A_TURN: usize = 4;
+/// The size of the thread's read buffer, in bytes.
+const READ_BUFFER: usize = 64 << 10;
+/// How long a peer has to answer a close frame, in seconds.
+const CLOSING_SECONDS: u32 = 5;

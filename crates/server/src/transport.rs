@@ -1,0 +1,143 @@
+//! One connection: its socket, and the bytes that wait in either direction.
+
+pub(crate) mod frame;
+mod stream;
+
+use hub::{AudienceClass, ChannelKey, Identity, SessionId};
+use protocol::ErrorCode;
+
+use crate::fanout::Effect;
+
+pub(crate) use stream::AcceptedStream;
+pub(crate) use stream::Stream;
+
+/// A connection whose WebSocket handshake is done.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its socket.
+    pub stream: AcceptedStream,
+    /// What the client sent right behind its handshake.
+    pub received: Vec<u8>,
+    /// The connection hash it asked for.
+    pub connection_hash: String,
+    /// Its new public id.
+    pub id: SessionId,
+    /// Who it is.
+    pub identity: Identity,
+    /// Set when it brought a token that names nobody.
+    pub token_refused: Option<ErrorCode>,
+}
+
+/// A connection as its shard keeps it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    pub(crate) generation: u32,
+    pub(crate) decoder: frame::Decoder,
+    pub(crate) outbox: Outbox,
+    /// Where it reads channel logs.
+    pub(crate) seats: Vec<Seat>,
+    /// The socket is full; its next writable event ends this.
+    pub(crate) blocked: bool,
+    /// How many of its requests the engine has still to answer.
+    pub(crate) unanswered: u8,
+    /// It is not read from, because its requests have to wait.
+    pub(crate) stalled: bool,
+    /// Whether it is on the list of connections with something of their own to write.
+    pub(crate) listed: bool,
+    pub(crate) state: State,
+}
+
+/// How far a connection is from its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Open,
+    /// Our close frame is in the outbox; the peer has until this second to answer it.
+    Closing {
+        until: u32,
+    },
+    /// Nothing is expected any more: gone as soon as the outbox is written, at this second at the latest.
+    Ending {
+        until: u32,
+    },
+}
+
+/// A connection's place among the readers of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    pub(crate) channel: ChannelKey,
+    pub(crate) class: AudienceClass,
+    /// Its position in the list of readers.
+    pub(crate) place: u32,
+}
+
+/// Bytes for one connection alone. Owns memory only while some wait.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, generation: u32) -> Self {
+        Self {
+            stream,
+            generation,
+            decoder: frame::Decoder::default(),
+            outbox: Outbox::default(),
+            seats: Vec::new(),
+            blocked: false,
+            unanswered: 0,
+            stalled: false,
+            listed: false,
+            state: State::Open,
+        }
+    }
+
+    /// Whether its requests have to wait: it has not read, or not got, the answers to earlier ones.
+    pub(crate) fn must_wait(&self) -> bool {
+        self.outbox.len() > MAX_UNREAD_ANSWERS || self.unanswered >= MAX_UNANSWERED
+    }
+
+    /// Tells what a write has changed for the connection.
+    pub(crate) fn report(&self, index: u32, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Ending { .. }) && self.outbox.is_empty() {
+            effects.push(Effect::Gone(index));
+        } else if self.stalled && !self.must_wait() {
+            effects.push(Effect::Relieved(index));
+        }
+    }
+}
+
+impl Outbox {
+    /// Appends what `write` writes.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+    }
+
+    /// What waits.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Drops the first `count` bytes of what waits, because they were written.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.written += count;
+        if self.written == self.bytes.len() {
+            *self = Self::default();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pending().len()
+    }
+}
+
+/// The bytes of answers that may wait for a connection before its next requests do.
+const MAX_UNREAD_ANSWERS: usize = 64 << 10;
+/// The requests of one connection that the engine may work on at once.
+const MAX_UNANSWERED: u8 = 4;
