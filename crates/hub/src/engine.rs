@@ -7,10 +7,6 @@ use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
 use crate::publication::{Draft, Publication};
 use crate::session::{Member, SessionId, SessionKey};
 
-/// Tells the joins of one session to one channel apart: only the newest decides what it listens to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct JoinTicket(pub u32);
-
 /// What the hub asks of the engine. Commands for one channel take effect in the order given.
 #[derive(Debug)]
 pub enum EngineCommand {
@@ -19,15 +15,13 @@ pub enum EngineCommand {
     Join {
         /// Whose join.
         session: SessionKey,
-        /// Which of its joins.
-        ticket: JoinTicket,
         /// As whom.
         member: Arc<Member>,
         /// Where.
         channel: ChannelName,
         /// How many publications the answer shall have at most; `None` for no history at all.
         history: Option<u32>,
-        /// Whether the answer shall have the roster.
+        /// Whether the answer shall have the roster, which also means that updates are to follow.
         presence: bool,
         /// Whether the other members shall hear of a new member, and of its leaving.
         announce: bool,
@@ -145,8 +139,6 @@ pub enum EngineEvent {
 pub struct Joined {
     /// Whose join.
     pub session: SessionKey,
-    /// Which of its joins.
-    pub ticket: JoinTicket,
     /// Where.
     pub channel: ChannelName,
     /// The channel's position as the member counts it.

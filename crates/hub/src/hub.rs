@@ -13,11 +13,11 @@ use slab::Slab;
 
 use crate::channel::{AudienceClass, Channel, ChannelKey};
 use crate::encode;
-use crate::engine::{EngineCommand, EngineEvent, JoinTicket, Joined};
+use crate::engine::{EngineCommand, EngineEvent, Joined};
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
 use crate::publication::{Draft, PublicationId};
-use crate::session::{Identity, Member, Membership, Session, SessionId, SessionKey};
+use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::Settings;
 
 /// One thread's share of the node's decisions.
@@ -31,7 +31,6 @@ pub struct Hub {
     sessions: Vec<Option<Session>>,
     channels: Slab<Channel>,
     names: HashMap<ChannelName, ChannelKey>,
-    tickets: u32,
     ids: SmallRng,
     outputs: VecDeque<Output>,
 }
@@ -73,7 +72,6 @@ impl Hub {
             sessions: Vec::new(),
             channels: Slab::new(),
             names: HashMap::new(),
-            tickets: 0,
             ids: SmallRng::seed_from_u64(seed),
             outputs: VecDeque::new(),
         }
@@ -141,8 +139,8 @@ impl Hub {
             return;
         }
         let Some(session) = self.sessions[key.index as usize].take() else { return };
-        for membership in session.memberships() {
-            let Some(channel) = self.exit(key, membership.channel) else { continue };
+        for &channel in session.memberships() {
+            let Some(channel) = self.exit(key, channel) else { continue };
             let member = session.member.id;
             self.outputs.push_back(Output::Engine(EngineCommand::Leave {
                 session: None,
@@ -256,29 +254,22 @@ impl Hub {
         let authenticated = self.session(key).is_some_and(|session| session.member.authenticated);
         permit(&settings, authenticated, Operation::Join)?;
         let limit = self.limits.channels_per_session;
-        let ticket = self.next_ticket();
         let channel = self.names.get(name).copied();
         let Some(session) = self.session(key) else { return Ok(()) };
         let member = Arc::clone(&session.member);
 
-        let presence = request.presence;
-        match channel.and_then(|channel| session.membership(channel)) {
-            Some(membership) => *membership = Membership { ticket, presence, ..*membership },
-            None => {
-                if session.memberships().len() >= limit {
-                    return Err(ErrorCode::TooManyChannels);
-                }
-                let channel = self.enter(name, Arc::clone(&settings));
-                let membership = Membership { channel, ticket, presence };
-                if let Some(session) = self.session(key) {
-                    session.join(membership);
-                }
+        if !channel.is_some_and(|channel| session.is_in(channel)) {
+            if session.memberships().len() >= limit {
+                return Err(ErrorCode::TooManyChannels);
+            }
+            let channel = self.enter(name, Arc::clone(&settings));
+            if let Some(session) = self.session(key) {
+                session.join(channel);
             }
         }
         let kept = settings.history.get();
         self.outputs.push_back(Output::Engine(EngineCommand::Join {
             session: key,
-            ticket,
             member,
             channel: name.clone(),
             history: (request.history && kept > 0).then_some(kept),
@@ -294,14 +285,14 @@ impl Hub {
         let channel = self.names.get(name).copied();
         let Some(session) = self.session(key) else { return Ok(()) };
         let member = Arc::clone(&session.member);
-        let membership = channel.and_then(|channel| session.leave(channel));
-        self.outputs.push_back(match membership {
-            Some(_) => Output::Engine(EngineCommand::Leave {
+        let was_in = channel.is_some_and(|channel| session.leave(channel));
+        self.outputs.push_back(match was_in {
+            true => Output::Engine(EngineCommand::Leave {
                 session: Some(key),
                 member: member.id,
                 channel: name.clone(),
             }),
-            None => Output::Reply { session: key, frame: encode::leave_ack(name, &member) },
+            false => Output::Reply { session: key, frame: encode::leave_ack(name, &member) },
         });
         Ok(())
     }
@@ -368,7 +359,6 @@ impl Hub {
         let session = joined.session;
         let Some(Session { member, .. }) = self.session(session) else { return };
         let member = Arc::clone(member);
-        let newest = self.session(session).and_then(|session| session.membership(channel)).copied();
         let mut reply = |frame| self.outputs.push_back(Output::Reply { session, frame });
         reply(encode::join_ack(&member, joined, &settings, ping_interval));
         if let Some(publications) = &joined.history {
@@ -377,11 +367,11 @@ impl Hub {
         if let Some(members) = &joined.presence {
             reply(encode::presence_full(&joined.channel, members));
         }
-        if let Some(membership) = newest.filter(|membership| membership.ticket == joined.ticket) {
-            let presence = membership.presence && settings.presence;
-            let class = AudienceClass { authenticated: member.authenticated, presence };
-            self.outputs.push_back(Output::Attach { session, channel, class });
-        }
+        let class = AudienceClass {
+            authenticated: member.authenticated,
+            presence: joined.presence.is_some(),
+        };
+        self.outputs.push_back(Output::Attach { session, channel, class });
     }
 
     fn handle_left(&mut self, session: SessionKey, name: &ChannelName) {
@@ -419,7 +409,9 @@ impl Hub {
     ) -> Result<(Arc<crate::ChannelSettings>, Arc<Member>), ErrorCode> {
         let channel = *self.names.get(name).ok_or(ErrorCode::NotJoined)?;
         let session = self.session(key).ok_or(ErrorCode::NotJoined)?;
-        session.membership(channel).ok_or(ErrorCode::NotJoined)?;
+        if !session.is_in(channel) {
+            return Err(ErrorCode::NotJoined);
+        }
         let member = Arc::clone(&session.member);
         Ok((Arc::clone(&self.channels[channel.0 as usize].settings), member))
     }
@@ -472,10 +464,5 @@ impl Hub {
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
         let session = self.sessions.get_mut(key.index as usize)?.as_mut()?;
         (session.generation == key.generation).then_some(session)
-    }
-
-    fn next_ticket(&mut self) -> JoinTicket {
-        self.tickets = self.tickets.wrapping_add(1);
-        JoinTicket(self.tickets)
     }
 }

@@ -17,7 +17,7 @@ mod session;
 mod settings;
 
 pub use channel::{AudienceClass, ChannelKey};
-pub use engine::{EngineCommand, EngineEvent, JoinTicket, Joined, Position};
+pub use engine::{EngineCommand, EngineEvent, Joined, Position};
 pub use history::History;
 pub use hub::{Hub, Limits, Now};
 pub use output::Output;

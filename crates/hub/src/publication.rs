@@ -9,8 +9,7 @@ pub struct PublicationId([u8; 16]);
 /// A message that was allowed, before the engine has given it its place in the channel.
 #[derive(Debug)]
 pub struct Draft {
-    /// Its id.
-    pub id: PublicationId,
+    pub(crate) id: PublicationId,
     /// When it came, in milliseconds since 1970.
     pub ts: u64,
     /// The frame up to and with its payload, without the closing brace.
@@ -39,6 +38,12 @@ impl PublicationId {
 }
 
 impl Draft {
+    /// A draft of the frame that begins with `head`, which holds all but the publication's own
+    /// fields and the closing brace. `ts` is when it came, in milliseconds since 1970.
+    pub const fn new(id: PublicationId, ts: u64, head: Vec<u8>) -> Self {
+        Self { id, ts, head }
+    }
+
     /// The place this draft takes in memory and in a history, in bytes.
     pub fn size(&self) -> usize {
         self.head.len() + FIELDS_SIZE

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
-use crate::engine::JoinTicket;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
 /// to a session that has gone never reaches its successor.
@@ -55,20 +54,12 @@ pub struct Member {
 pub(crate) struct Session {
     pub(crate) generation: u32,
     pub(crate) member: Arc<Member>,
-    /// Sorted by channel key: a session may be in a thousand channels.
-    memberships: Vec<Membership>,
+    /// Sorted: a session may be in a thousand channels.
+    memberships: Vec<ChannelKey>,
     /// When something last came from it, in seconds of the shard's own time.
     pub(crate) last_seen: u32,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
-}
-
-/// A session's part in a channel.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Membership {
-    pub(crate) channel: ChannelKey,
-    pub(crate) ticket: JoinTicket,
-    pub(crate) presence: bool,
 }
 
 impl SessionId {
@@ -126,24 +117,23 @@ impl Session {
         }
     }
 
-    pub(crate) fn membership(&mut self, channel: ChannelKey) -> Option<&mut Membership> {
-        let at = self.memberships.binary_search_by_key(&channel, |m| m.channel).ok()?;
-        Some(&mut self.memberships[at])
+    pub(crate) fn is_in(&self, channel: ChannelKey) -> bool {
+        self.memberships.binary_search(&channel).is_ok()
     }
 
-    pub(crate) fn join(&mut self, membership: Membership) {
-        match self.memberships.binary_search_by_key(&membership.channel, |m| m.channel) {
-            Ok(at) => self.memberships[at] = membership,
-            Err(at) => self.memberships.insert(at, membership),
+    pub(crate) fn join(&mut self, channel: ChannelKey) {
+        if let Err(at) = self.memberships.binary_search(&channel) {
+            self.memberships.insert(at, channel);
         }
     }
 
-    pub(crate) fn leave(&mut self, channel: ChannelKey) -> Option<Membership> {
-        let at = self.memberships.binary_search_by_key(&channel, |m| m.channel).ok()?;
-        Some(self.memberships.remove(at))
+    /// Whether it was in the channel.
+    pub(crate) fn leave(&mut self, channel: ChannelKey) -> bool {
+        let at = self.memberships.binary_search(&channel);
+        at.map(|at| self.memberships.remove(at)).is_ok()
     }
 
-    pub(crate) fn memberships(&self) -> &[Membership] {
+    pub(crate) fn memberships(&self) -> &[ChannelKey] {
         &self.memberships
     }
 }

@@ -20,5 +20,7 @@ pub use error_code::{ErrorCode, ErrorPayload};
 pub use history::HistoryPayload;
 #[cfg(feature = "json")]
 pub use json::{ClientMessage, DecodeError, RawPayload, Recipients};
-pub use message::{Action, ClientFrame, ClientOptions, JoinAck, JoinRequest, ServerFrame, ServerOptions};
+pub use message::{
+    Action, ClientFrame, ClientOptions, JoinAck, JoinRequest, ServerFrame, ServerOptions,
+};
 pub use presence::{PresenceAction, PresenceFull, PresenceUpdate};

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
 use hub::{
-    Draft, EngineCommand, EngineEvent, History, JoinTicket, Joined, Member, Position, Publication,
-    Roster, SessionId, SessionKey,
+    Draft, EngineCommand, EngineEvent, History, Joined, Member, Position, Publication, Roster,
+    SessionId, SessionKey,
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
 
@@ -59,7 +59,6 @@ struct Seat {
 /// The fields of a join that its answer is made of.
 struct JoinAnswer {
     session: SessionKey,
-    ticket: JoinTicket,
     history: Option<u32>,
     presence: bool,
     authenticated: bool,
@@ -185,22 +184,10 @@ impl Engine for MemoryEngine {
             );
         };
         match command {
-            EngineCommand::Join {
-                session,
-                ticket,
-                member,
-                channel,
-                history,
-                presence,
-                announce,
-            } => {
+            EngineCommand::Join { session, member, channel, history, presence, announce } => {
                 let authenticated = member.authenticated;
                 let seat = Seat { shard, session, member, announced: announce };
-                self.join(
-                    channel,
-                    seat,
-                    &JoinAnswer { session, ticket, history, presence, authenticated },
-                );
+                self.join(channel, seat, &JoinAnswer { session, history, presence, authenticated });
             }
             EngineCommand::Leave { session, member, channel } => {
                 self.leave(&channel, member);
@@ -292,7 +279,6 @@ impl Channel {
             if join.authenticated { self.seq_for_authenticated } else { self.seq_for_everyone };
         Joined {
             session: join.session,
-            ticket: join.ticket,
             channel: name,
             position: Position { epoch: Arc::clone(&self.epoch), seq },
             history: join

@@ -1,0 +1,442 @@
+//! A hub with clients that remember what they read, and the smallest engine that keeps the contract.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use hub::{
+    AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, History, HistorySize,
+    Hub, Identity, Joined, Limits, Member, Now, Output, Position, Publication, Roster, SessionId,
+    SessionKey, Settings,
+};
+use protocol::{Action, CloseCode, ErrorCode, Permissions, PresenceAction, RowId};
+use serde_json::Value;
+
+/// A client of the world, by number.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Client(usize);
+
+/// One hub and everything around it.
+pub(crate) struct World {
+    hub: Hub,
+    now: Now,
+    engine: HashMap<String, Channel>,
+    held: Option<VecDeque<EngineCommand>>,
+    clients: Vec<Person>,
+    free: Vec<u32>,
+    generation: u32,
+}
+
+#[derive(Default)]
+struct Channel {
+    everyone: u64,
+    authenticated: u64,
+    history: History,
+    roster: Roster<(SessionKey, Arc<Member>, bool)>,
+}
+
+struct Person {
+    key: SessionKey,
+    id: SessionId,
+    frames: Vec<String>,
+    listens: HashMap<ChannelKey, AudienceClass>,
+    pings: usize,
+    closed: Option<CloseCode>,
+}
+
+const HASH: &str = "the-hash";
+
+impl World {
+    pub(crate) const CHANNELS_PER_SESSION: usize = 5;
+
+    pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
+        let limits =
+            Limits { channels_per_session: Self::CHANNELS_PER_SESSION, ..Limits::default() };
+        let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
+        Self {
+            hub: Hub::new(settings, limits, 7),
+            now: Now { seconds: 0, unix_ms: 1_000 },
+            engine: HashMap::new(),
+            held: None,
+            clients: Vec::new(),
+            free: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    pub(crate) fn channel(
+        pattern: &str,
+        change: impl FnOnce(&mut ChannelSettings),
+    ) -> ChannelSettings {
+        let mut row = ChannelSettings {
+            pattern: pattern.to_owned(),
+            enabled: true,
+            ..ChannelSettings::default()
+        };
+        change(&mut row);
+        row
+    }
+
+    pub(crate) fn history(size: u32) -> HistorySize {
+        HistorySize::try_from(size).expect("the test names a size there is")
+    }
+
+    pub(crate) fn anonymous(&mut self) -> Client {
+        self.open(&Identity::Anonymous, HASH)
+    }
+
+    pub(crate) fn authenticated(&mut self, row: u64) -> Client {
+        let permissions = Permissions { dbo_id: 1, row_id: RowId::Number(row) };
+        let extras = serde_json::from_str(r#"{"name":"hero"}"#).expect("the extras are JSON");
+        self.open(&Identity::Authenticated { permissions, extras }, HASH)
+    }
+
+    pub(crate) fn connect_to(&mut self, hash: &str) -> Client {
+        self.open(&Identity::Anonymous, hash)
+    }
+
+    fn open(&mut self, identity: &Identity, hash: &str) -> Client {
+        let index = self.free.pop().unwrap_or(self.clients.len() as u32);
+        self.generation += 1;
+        let key = SessionKey { index, generation: self.generation };
+        let id = SessionId::from_random([self.generation as u8; 16]);
+        let person =
+            Person { key, id, frames: vec![], listens: HashMap::new(), pings: 0, closed: None };
+        self.clients.push(person);
+        self.hub.handle_open(key, (id, identity), hash, None, self.now);
+        self.settle();
+        Client(self.clients.len() - 1)
+    }
+
+    pub(crate) fn text(&mut self, client: Client, text: &str) {
+        self.hub.handle_text(self.clients[client.0].key, text, self.now);
+        self.settle();
+    }
+
+    pub(crate) fn join(&mut self, client: Client, channel: &str) {
+        self.join_with(client, channel, r#"{"history":false,"presence":false}"#);
+    }
+
+    pub(crate) fn join_with(&mut self, client: Client, channel: &str, payload: &str) {
+        self.text(
+            client,
+            &format!(
+                r#"{{"action":"join","options":{{"channel":"{channel}"}},"payload":{payload}}}"#
+            ),
+        );
+    }
+
+    pub(crate) fn leave(&mut self, client: Client, channel: &str) {
+        self.text(
+            client,
+            &format!(r#"{{"action":"leave","options":{{"channel":"{channel}"}},"payload":null}}"#),
+        );
+    }
+
+    /// `more` continues the options: `,"authenticated":true`, say.
+    pub(crate) fn message(&mut self, client: Client, channel: &str, more: &str, payload: &str) {
+        let options = format!(r#"{{"channel":"{channel}"{more}}}"#);
+        self.text(
+            client,
+            &format!(r#"{{"action":"message","options":{options},"payload":{payload}}}"#),
+        );
+    }
+
+    pub(crate) fn disconnect(&mut self, client: Client) {
+        let key = self.clients[client.0].key;
+        self.hub.handle_close(key);
+        self.settle();
+        self.free.push(key.index);
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.hub.handle_drain();
+        self.settle();
+    }
+
+    pub(crate) fn tick(&mut self, second: u32) {
+        self.now.seconds = second;
+        self.hub.handle_tick(self.now);
+        self.settle();
+    }
+
+    pub(crate) fn sign_of_life(&mut self, client: Client) {
+        self.hub.handle_sign_of_life(self.clients[client.0].key, self.now);
+    }
+
+    /// Lets commands wait, as they do when the engine is on another machine.
+    pub(crate) fn hold_engine(&mut self) {
+        self.held = Some(VecDeque::new());
+    }
+
+    pub(crate) fn release_engine(&mut self) {
+        for command in self.held.take().unwrap_or_default() {
+            self.carry_out(command);
+        }
+        self.settle();
+    }
+
+    /// What the client has read since it was last asked.
+    pub(crate) fn read(&mut self, client: Client) -> Vec<String> {
+        std::mem::take(&mut self.clients[client.0].frames)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.clients.iter_mut().for_each(|client| client.frames.clear());
+    }
+
+    pub(crate) fn take_pings(&mut self, client: Client) -> usize {
+        std::mem::take(&mut self.clients[client.0].pings)
+    }
+
+    pub(crate) fn closed(&self, client: Client) -> Option<CloseCode> {
+        self.clients[client.0].closed
+    }
+
+    pub(crate) fn id(&self, client: Client) -> SessionId {
+        self.clients[client.0].id
+    }
+
+    pub(crate) fn place(&self, client: Client) -> u32 {
+        self.clients[client.0].key.index
+    }
+
+    pub(crate) fn is_empty(&self, channel: &str) -> bool {
+        self.engine.get(channel).is_none_or(|channel| channel.roster.is_empty())
+    }
+
+    fn settle(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                Output::Reply { session, frame } | Output::Push { session, frame } => {
+                    self.deliver(session, frame);
+                }
+                Output::Attach { session, channel, class } => {
+                    self.person(session).listens.insert(channel, class);
+                }
+                Output::Detach { session, channel } => {
+                    self.person(session).listens.remove(&channel);
+                }
+                Output::Publish { channel, publication } => self.publish(channel, &publication),
+                Output::AnnouncePresence { channel, frame } => {
+                    for person in &mut self.clients {
+                        if person.listens.get(&channel).is_some_and(|class| class.presence) {
+                            person
+                                .frames
+                                .push(String::from_utf8(frame.clone()).expect("frames are text"));
+                        }
+                    }
+                }
+                Output::Engine(command) => match &mut self.held {
+                    Some(held) => held.push_back(command),
+                    None => self.carry_out(command),
+                },
+                Output::Ping(session) => self.person(session).pings += 1,
+                Output::Close { session, code } => self.person(session).closed = Some(code),
+            }
+        }
+    }
+
+    fn publish(&mut self, channel: ChannelKey, publication: &Publication) {
+        for person in &mut self.clients {
+            let Some(class) = person.listens.get(&channel) else { continue };
+            let mut frame = Vec::new();
+            if publication.write(class.authenticated, &mut frame) {
+                person.frames.push(String::from_utf8(frame).expect("frames are text"));
+            }
+        }
+    }
+
+    fn deliver(&mut self, session: SessionKey, frame: Vec<u8>) {
+        self.person(session).frames.push(String::from_utf8(frame).expect("frames are text"));
+    }
+
+    fn person(&mut self, key: SessionKey) -> &mut Person {
+        self.clients
+            .iter_mut()
+            .find(|person| person.key == key)
+            .expect("the session was opened here")
+    }
+
+    fn carry_out(&mut self, command: EngineCommand) {
+        for event in self.answer(command) {
+            self.hub.handle_engine(event);
+        }
+    }
+
+    fn answer(&mut self, command: EngineCommand) -> Vec<EngineEvent> {
+        let mut events = Vec::new();
+        match command {
+            EngineCommand::Join { session, member, channel: name, history, presence, announce } => {
+                let channel = self.engine.entry(name.to_string()).or_default();
+                if channel.roster.insert(member.id, (session, Arc::clone(&member), announce))
+                    && announce
+                {
+                    let (channel, action, member) =
+                        (name.clone(), PresenceAction::Join, Arc::clone(&member));
+                    events.push(EngineEvent::PresenceChanged { channel, action, member });
+                }
+                let seq =
+                    if member.authenticated { channel.authenticated } else { channel.everyone };
+                events.push(EngineEvent::Joined(Box::new(Joined {
+                    session,
+                    channel: name,
+                    position: Position { epoch: "epoch".into(), seq },
+                    history: history
+                        .map(|size| channel.history.visible(member.authenticated, size as usize)),
+                    presence: presence.then(|| {
+                        channel.roster.iter().map(|(_, member, _)| member.clone()).collect()
+                    }),
+                })));
+            }
+            EngineCommand::Leave { session, member, channel: name } => {
+                let channel = self.engine.entry(name.to_string()).or_default();
+                if let Some((_, member, true)) = channel.roster.remove(member) {
+                    let (channel, action) = (name.clone(), PresenceAction::Leave);
+                    events.push(EngineEvent::PresenceChanged { channel, action, member });
+                }
+                events.extend(session.map(|session| EngineEvent::Left { session, channel: name }));
+            }
+            EngineCommand::Publish {
+                channel: name, draft, authenticated_only, history, ..
+            } => {
+                let channel = self.engine.entry(name.to_string()).or_default();
+                channel.authenticated += 1;
+                channel.everyone += u64::from(!authenticated_only);
+                let seq = (!authenticated_only).then_some(channel.everyone);
+                let ts = draft.ts;
+                let publication = Arc::new(Publication::new(draft, ts, seq, channel.authenticated));
+                channel.history.push(Arc::clone(&publication), history as usize);
+                events.push(EngineEvent::Published { channel: name, publication });
+            }
+            EngineCommand::SendPrivately { session, channel: name, recipient, draft, .. } => {
+                let found = self
+                    .engine
+                    .get(name.as_str())
+                    .and_then(|channel| channel.roster.get(recipient));
+                events.push(match found {
+                    Some((session, ..)) => EngineEvent::Private {
+                        session: *session,
+                        frame: draft.into_private_frame(),
+                    },
+                    None => {
+                        let (action, code) = (Action::Message, ErrorCode::RecipientNotFound);
+                        EngineEvent::Refused { session, channel: name, action, code }
+                    }
+                });
+            }
+            EngineCommand::ReadHistory { session, authenticated, channel: name, limit } => {
+                let channel = self.engine.entry(name.to_string()).or_default();
+                let publications = channel.history.visible(authenticated, limit as usize);
+                events.push(EngineEvent::History { session, channel: name, publications });
+            }
+        }
+        events
+    }
+}
+
+/// Frames as the contract has them.
+impl World {
+    fn client(&self, client: Client) -> String {
+        let id = self.id(client);
+        format!(r#"{{"socketId":"{id}","extras":{{}},"permissions":{{"dbo_id":0,"row_id":0}}}}"#)
+    }
+
+    /// A public message as it reads without its `id`, which is random: see [`same`].
+    pub(crate) fn message_frame(
+        &self,
+        sender: Client,
+        channel: &str,
+        text: &str,
+        seq: u64,
+    ) -> Frame {
+        let client = self.client(sender);
+        Frame(format!(
+            r#"{{"action":"message","options":{{"authenticated":false,"socketId":null,"channel":"{channel}"}},"client":{client},"payload":"{text}","ts":1000,"seq":{seq}}}"#
+        ))
+    }
+
+    pub(crate) fn history_frame(channel: &str, entries: &[Frame]) -> String {
+        let entries = entries.iter().map(|frame| frame.0.as_str()).collect::<Vec<_>>().join(",");
+        format!(
+            r#"{{"action":"history","options":{{"channel":"{channel}"}},"client":null,"payload":{{"history":[{entries}]}}}}"#
+        )
+    }
+
+    pub(crate) fn presence_full(&self, channel: &str, members: &[Client]) -> String {
+        let members =
+            members.iter().map(|member| self.client(*member)).collect::<Vec<_>>().join(",");
+        format!(
+            r#"{{"action":"presence_full","options":{{"channel":"{channel}"}},"client":null,"payload":{{"presence":[{members}]}}}}"#
+        )
+    }
+
+    pub(crate) fn presence_update(&self, channel: &str, action: &str, member: Client) -> String {
+        let member = self.client(member);
+        format!(
+            r#"{{"action":"presence_update","options":{{"channel":"{channel}"}},"client":null,"payload":{{"action":"{action}","presence":{member}}}}}"#
+        )
+    }
+
+    pub(crate) fn leave_ack(&self, channel: &str, leaver: Client) -> String {
+        let client = self.client(leaver);
+        format!(
+            r#"{{"action":"leave","options":{{"channel":"{channel}"}},"client":{client},"payload":null}}"#
+        )
+    }
+}
+
+/// A frame to compare with, apart from publication ids.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame(String);
+
+impl PartialEq<Frame> for String {
+    fn eq(&self, other: &Frame) -> bool {
+        same(self, &other.0)
+    }
+}
+
+/// Whether two frames are the same, apart from publication ids.
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    let strip = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).expect("frames are JSON");
+        let entries =
+            value.pointer_mut("/payload/history").and_then(Value::as_array_mut).map(std::mem::take);
+        let mut frames: Vec<Value> = entries.unwrap_or_default();
+        frames.push(value);
+        for frame in &mut frames {
+            let id = frame.as_object_mut().and_then(|frame| frame.remove("id"));
+            assert!(
+                id.is_none_or(|id| id.as_str().is_some_and(|id| id.len() == 16)),
+                "an id has 16 characters"
+            );
+        }
+        frames
+    };
+    strip(a) == strip(b)
+}
+
+/// The frames' actions.
+pub(crate) fn actions(frames: &[String]) -> Vec<String> {
+    let action = |frame: &String| {
+        let value: Value = serde_json::from_str(frame).expect("frames are JSON");
+        value["action"].as_str().expect("every frame has an action").to_owned()
+    };
+    frames.iter().map(action).collect()
+}
+
+/// The text payloads of messages, each with its `seq`.
+pub(crate) fn sequence(frames: &[String]) -> Vec<(&str, u64)> {
+    let part = |frame: &'_ str, from: &str, to: &str| {
+        let start = frame.find(from).expect("the field is there") + from.len();
+        start..start + frame[start..].find(to).expect("the field ends")
+    };
+    let entry = |frame: &'_ String| {
+        let seq = frame[part(frame, "\"seq\":", "}")].parse().expect("a seq is a number");
+        (part(frame, "\"payload\":\"", "\""), seq)
+    };
+    frames
+        .iter()
+        .map(|frame| (entry(frame), frame))
+        .map(|((text, seq), frame)| (&frame[text], seq))
+        .collect()
+}

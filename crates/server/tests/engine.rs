@@ -1,0 +1,305 @@
+//! What every engine guarantees, as one suite: each new engine is one more line in `engines`.
+
+use std::sync::Arc;
+
+use hub::{
+    Draft, EngineCommand, EngineEvent, Identity, Joined, Member, PublicationId, SessionId,
+    SessionKey,
+};
+use mio::{Poll, Token};
+use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
+use server::{Engine, Event, Inbox, MemoryEngine, ShardId};
+
+const A: ShardId = ShardId(0);
+const B: ShardId = ShardId(1);
+
+/// Two shards on one engine, and what each was told.
+struct Fixture {
+    engine: Arc<dyn Engine>,
+    inboxes: Vec<Arc<Inbox>>,
+    // Inboxes wake a poll, which must live as long as they do.
+    _polls: Vec<Poll>,
+}
+
+/// A session that acts, with the shard it lives on.
+#[derive(Clone)]
+struct Actor {
+    shard: ShardId,
+    key: SessionKey,
+    member: Arc<Member>,
+}
+
+fn engines() -> Vec<Fixture> {
+    let polls: Vec<_> = (0..2).map(|_| Poll::new().expect("a poll can be made")).collect();
+    let inbox = |poll: &Poll| {
+        Arc::new(Inbox::new(poll.registry(), Token(0)).expect("an inbox can be made"))
+    };
+    let inboxes: Vec<_> = polls.iter().map(inbox).collect();
+    let memory = Arc::new(MemoryEngine::new(inboxes.clone()));
+    vec![Fixture { engine: memory, inboxes, _polls: polls }]
+}
+
+fn actor(shard: ShardId, number: u8) -> Actor {
+    let member = Member::new(SessionId::from_random([number; 16]), &Identity::Anonymous);
+    Actor {
+        shard,
+        key: SessionKey { index: number.into(), generation: 1 },
+        member: Arc::new(member),
+    }
+}
+
+fn name(channel: &str) -> ChannelName {
+    ChannelName::parse(channel).expect("the test names a legal channel")
+}
+
+impl Fixture {
+    fn join(&self, actor: &Actor, channel: &str, history: Option<u32>) {
+        let command = EngineCommand::Join {
+            session: actor.key,
+            member: Arc::clone(&actor.member),
+            channel: name(channel),
+            history,
+            presence: true,
+            announce: true,
+        };
+        self.engine.submit(actor.shard, command);
+    }
+
+    fn leave(&self, actor: &Actor, channel: &str) {
+        let (session, member) = (Some(actor.key), actor.member.id);
+        self.engine
+            .submit(actor.shard, EngineCommand::Leave { session, member, channel: name(channel) });
+    }
+
+    fn publish(&self, actor: &Actor, channel: &str, text: &str, authenticated_only: bool) {
+        let command = EngineCommand::Publish {
+            session: actor.key,
+            channel: name(channel),
+            draft: draft(text),
+            authenticated_only,
+            history: 25,
+        };
+        self.engine.submit(actor.shard, command);
+    }
+
+    /// What the shard was told since it was last asked, in words.
+    fn told(&self, shard: ShardId) -> Vec<String> {
+        let mut events = Vec::new();
+        self.inboxes[shard.0].take(&mut events);
+        events.into_iter().map(words).collect()
+    }
+}
+
+fn draft(text: &str) -> Draft {
+    Draft::new(
+        PublicationId::from_random([0; 12]),
+        5,
+        format!(r#"{{"payload":"{text}""#).into_bytes(),
+    )
+}
+
+fn words(event: Event) -> String {
+    let Event::Engine(event) = event else { panic!("engines send engine events") };
+    let numbers = |publications: &[Arc<hub::Publication>]| {
+        let frame = |publication: &Arc<hub::Publication>| {
+            let mut frame = Vec::new();
+            publication.write(false, &mut frame);
+            short(&frame)
+        };
+        publications.iter().map(frame).collect::<Vec<_>>().join(" ")
+    };
+    match event {
+        EngineEvent::Joined(joined) => {
+            let Joined { session, position, history, presence, .. } = *joined;
+            let history =
+                history.map_or("none".to_owned(), |history| format!("[{}]", numbers(&history)));
+            let here = presence.map_or(0, |members| members.len());
+            format!("{} joined at {}, history {history}, {here} here", session.index, position.seq)
+        }
+        EngineEvent::Left { session, .. } => format!("{} left", session.index),
+        EngineEvent::Published { publication, .. } => numbers(&[publication]),
+        EngineEvent::PresenceChanged { action, member, .. } => {
+            let action = if action == PresenceAction::Join { "came" } else { "went" };
+            format!("{} {action}", if member.id == actor(A, 1).member.id { "1" } else { "another" })
+        }
+        EngineEvent::Private { session, frame } => {
+            format!("{} gets {}", session.index, short(&frame))
+        }
+        EngineEvent::History { session, publications, .. } => {
+            format!("{} reads [{}]", session.index, numbers(&publications))
+        }
+        EngineEvent::Refused { session, action, code, .. } => {
+            assert_eq!(action, Action::Message);
+            format!("{} refused: {code:?}", session.index)
+        }
+    }
+}
+
+/// A publication's text and number: `hi#1`; `-` for one the reader may not see.
+fn short(frame: &[u8]) -> String {
+    if frame.is_empty() {
+        return "-".to_owned();
+    }
+    let frame: serde_json::Value = serde_json::from_slice(frame).expect("frames are JSON");
+    let text = frame["payload"].as_str().expect("the test sends text");
+    frame["seq"].as_u64().map_or(text.to_owned(), |seq| format!("{text}#{seq}"))
+}
+
+#[test]
+fn a_join_is_announced_to_the_others_before_it_is_answered_and_only_once() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&two, "c", None);
+        engine.join(&one, "c", Some(25));
+        engine.join(&one, "c", None);
+        assert_eq!(
+            engine.told(A),
+            ["1 joined at 0, history [], 2 here", "1 joined at 0, history none, 2 here"]
+        );
+        assert_eq!(engine.told(B), ["2 joined at 0, history none, 1 here", "1 came"]);
+    }
+}
+
+#[test]
+fn a_leave_is_announced_once_and_answered() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&two, "c", None);
+        engine.join(&one, "c", None);
+        let _ = (engine.told(A), engine.told(B));
+        engine.leave(&one, "c");
+        engine.leave(&one, "c");
+        assert_eq!(engine.told(A), ["1 left", "1 left"]);
+        assert_eq!(engine.told(B), ["1 went"]);
+    }
+}
+
+#[test]
+fn all_shards_get_a_channels_publications_in_one_order_with_contiguous_numbers() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&one, "c", None);
+        engine.join(&two, "c", None);
+        let _ = (engine.told(A), engine.told(B));
+        let threads: Vec<_> = [one, two]
+            .into_iter()
+            .map(|actor| {
+                let engine = Arc::clone(&engine.engine);
+                std::thread::spawn(move || {
+                    for n in 0..1_000 {
+                        let command = EngineCommand::Publish {
+                            session: actor.key,
+                            channel: name("c"),
+                            draft: draft(&format!("{}-{n}", actor.key.index)),
+                            authenticated_only: false,
+                            history: 25,
+                        };
+                        engine.submit(actor.shard, command);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("publishing does not panic"));
+        let told = engine.told(A);
+        assert_eq!(told, engine.told(B));
+        assert_eq!(told.len(), 2_000);
+        for (n, words) in (1..).zip(&told) {
+            assert!(words.ends_with(&format!("#{n}")), "{words} at {n}");
+        }
+    }
+}
+
+#[test]
+fn a_late_joiner_finds_history_and_numbers_where_they_are() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&one, "c", None);
+        for n in 1..=30 {
+            engine.publish(&one, "c", &format!("m{n}"), false);
+        }
+        engine.join(&two, "c", Some(2));
+        engine.publish(&one, "c", "next", false);
+        assert_eq!(engine.told(B), ["2 joined at 30, history [m29#29 m30#30], 2 here", "next#31"]);
+    }
+}
+
+#[test]
+fn what_only_authenticated_members_may_see_has_no_number_for_the_others() {
+    for engine in engines() {
+        let one = actor(A, 1);
+        engine.join(&one, "c", None);
+        engine.publish(&one, "c", "all", false);
+        engine.publish(&one, "c", "some", true);
+        engine.publish(&one, "c", "again", false);
+        let read = EngineCommand::ReadHistory {
+            session: one.key,
+            authenticated: false,
+            channel: name("c"),
+            limit: 25,
+        };
+        engine.engine.submit(A, read);
+        assert_eq!(engine.told(A)[1..], ["all#1", "-", "again#2", "1 reads [all#1 again#2]"]);
+    }
+}
+
+#[test]
+fn history_outlives_its_members_and_the_numbers_go_on() {
+    for engine in engines() {
+        let one = actor(A, 1);
+        engine.join(&one, "c", None);
+        engine.publish(&one, "c", "kept", false);
+        engine.leave(&one, "c");
+        let _ = engine.told(A);
+        engine.join(&one, "c", Some(25));
+        engine.publish(&one, "c", "next", false);
+        assert_eq!(
+            engine.told(A),
+            ["1 came", "1 joined at 1, history [kept#1], 1 here", "next#2"][1..]
+        );
+    }
+}
+
+#[test]
+fn a_private_message_goes_to_its_recipient_or_is_refused() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&one, "c", None);
+        engine.join(&two, "c", None);
+        let _ = (engine.told(A), engine.told(B));
+        let send = |authenticated_only| {
+            engine.engine.submit(
+                A,
+                EngineCommand::SendPrivately {
+                    session: one.key,
+                    channel: name("c"),
+                    recipient: two.member.id,
+                    authenticated_only,
+                    draft: draft("psst"),
+                },
+            );
+        };
+        send(false);
+        send(true);
+        assert_eq!(engine.told(B), ["2 gets psst"]);
+        assert_eq!(engine.told(A), [format!("1 refused: {:?}", ErrorCode::RecipientNotFound)]);
+    }
+}
+
+#[test]
+fn when_a_shard_cannot_keep_up_publications_are_refused_not_lost() {
+    for engine in engines() {
+        let one = actor(A, 1);
+        engine.join(&one, "c", None);
+        let sent = Inbox::MAX_EVENTS + 10;
+        for _ in 0..sent {
+            engine.publish(&one, "c", "m", false);
+        }
+        let told = engine.told(A);
+        let refused = told.iter().filter(|words| *words == "1 refused: Overloaded").count();
+        let delivered = told.iter().filter(|words| words.starts_with("m#")).count();
+        assert!(refused > 0, "the inbox has a bound");
+        assert_eq!(refused + delivered, sent);
+        engine.publish(&one, "c", "m", false);
+        assert_eq!(engine.told(A), [format!("m#{}", delivered + 1)]);
+    }
+}
