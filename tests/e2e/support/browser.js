@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+
+import { chromium } from "playwright-core";
+
+const QUIET = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A real Chromium; `CHROMIUM` names it. */
+export async function launchBrowser(...args) {
+  const executablePath = process.env.CHROMIUM;
+  assert.ok(executablePath, "CHROMIUM must name a Chromium browser; `npm test` finds or installs one");
+  return chromium.launch({ executablePath, args: [...QUIET, ...args] });
+}
+
+/** A tab of its own person: nothing is shared with other tabs but the server. */
+export async function openTab(browser, url, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(20_000);
+  const page = await context.newPage();
+  page.problems = [];
+  page.lines = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("console", (message) => {
+    page.lines.push(message.text());
+    if (/content security policy/i.test(message.text())) page.problems.push(message.text());
+  });
+  await page.goto(url);
+  return page;
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+/** The real server as a process of its own, on a free port, with a data directory of its own. */
+export class Server {
+  #process;
+  #folder;
+  #options;
+
+  static async start(...options) {
+    const server = new Server();
+    server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
+    server.#options = options;
+    await server.#run("127.0.0.1:0");
+    server.hash = (await readFile(join(server.#folder, "connection-hash"), "utf8")).trim();
+    return server;
+  }
+
+  /** Starts it again on the same port after {@link stop}. */
+  async restart() {
+    await this.#run(`127.0.0.1:${this.port}`);
+  }
+
+  /** Asks it to stop, as an operator would, and waits until it has. */
+  async stop(signal = "SIGTERM") {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    this.#process.kill(signal);
+    await once(this.#process, "exit");
+  }
+
+  async dispose() {
+    await this.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(listen) {
+    const binary = process.env.XANO_SERVER_BIN;
+    assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
+    const args = ["serve", "--demo", "--listen", listen, "--data-dir", this.#folder, ...this.#options];
+    this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const lines = createInterface({ input: this.#process.stdout });
+    const [first] = await Promise.race([
+      once(lines, "line"),
+      once(this.#process, "exit").then(([code]) => {
+        throw new Error(`the server ended with code ${code} before it listened`);
+      }),
+    ]);
+    const address = /listening on (https?:\/\/.*:(\d+))$/.exec(first);
+    assert.ok(address, `the server's first line names its address: ${first}`);
+    this.origin = address[1];
+    this.port = Number(address[2]);
+  }
+}

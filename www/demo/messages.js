@@ -1,0 +1,213 @@
+/**
+ * What a channel's frames mean as a list of messages. No DOM, no clock: time is an argument.
+ */
+(() => {
+  "use strict";
+
+  const { cleanName } = window.MarvelChat;
+  const MAX_ENTRIES = 1000;
+  const MAX_SHOWN = 4000;
+  const MAX_TIME = 8.64e15;
+  const EMPTY = { kind: "none", text: "(empty message)" };
+  const GROUP_MS = 5 * 60 * 1000;
+
+  /**
+   * @typedef {object} Entry
+   * @property {string} key       stable name of the row
+   * @property {string|null} id   the server's id, where it gives one
+   * @property {number|null} ts   time in ms, null when nobody knows
+   * @property {number} at        position in time; never falls along the list
+   * @property {string} raw       the payload as JSON, where there is no id to know it by
+   * @property {string} text
+   * @property {"text"|"data"|"none"} kind
+   * @property {string|null} hero
+   * @property {string|null} socketId
+   * @property {boolean} own
+   * @property {boolean} server   an event, sent by the server itself
+   * @property {""|"sending"|"failed"} delivery
+   */
+
+  function clip(text) {
+    const more = text.length - MAX_SHOWN;
+    return more > 0 ? `${text.slice(0, MAX_SHOWN)}… (${more} more characters)` : text;
+  }
+
+  /** The words in a payload, whoever sent it: our page, Xano's demo (plain text) or anything else. */
+  function readPayload(payload) {
+    const said = typeof payload?.text === "string" ? payload.text : payload ?? "";
+    if (typeof said === "string") return said.trim() ? { kind: "text", text: clip(said) } : EMPTY;
+    return { kind: "data", text: clip(JSON.stringify(payload)) };
+  }
+
+  function readTime(value) {
+    return Number.isFinite(value) && Math.abs(value) <= MAX_TIME ? value : null;
+  }
+
+  /** Sameness without ids (Xano's own server gives none): who said exactly what. */
+  function identity(entry) {
+    return entry.id === null ? `said ${entry.socketId} ${entry.raw}` : `id ${entry.id}`;
+  }
+
+  /** The messages of one channel, in order, each once. */
+  class Timeline {
+    /** @type {Entry[]} */
+    #entries = [];
+    /** @type {Map<string, Entry>} by local id, waiting for their echo */
+    #pending = new Map();
+    #ids = new Set();
+    #lastKey = 0;
+    #wrote;
+
+    /** @param {(author: unknown, socketId: unknown) => boolean} wrote whether this tab is the author */
+    constructor(wrote) {
+      this.#wrote = wrote;
+    }
+
+    get size() {
+      return this.#entries.length + this.#pending.size;
+    }
+
+    /** Takes a `message` or `event` frame; returns its entry, or null when it is known already. */
+    add(frame, now) {
+      const entry = this.#read(frame, now);
+      this.#settle(entry, frame.payload?.localId);
+      if (entry.id !== null && this.#ids.has(entry.id)) return null;
+      entry.at = Math.max(entry.at, this.#entries.at(-1)?.at ?? -Infinity);
+      this.#entries.push(entry);
+      if (entry.id !== null) this.#ids.add(entry.id);
+      if (this.#entries.length > MAX_ENTRIES) this.#ids.delete(this.#entries.shift().id);
+      return entry;
+    }
+
+    /**
+     * Takes a whole history, oldest first; returns the entries that are new.
+     * It comes again after every reconnect, and holds what was missed, but not everything shown.
+     */
+    merge(frames) {
+      const known = new Map();
+      for (const entry of this.#entries) {
+        const name = identity(entry);
+        if (known.has(name)) known.get(name).push(entry);
+        else known.set(name, [entry]);
+      }
+      const fresh = [];
+      let at = -Infinity;
+      for (const frame of frames) {
+        if (frame === null || typeof frame !== "object") continue;
+        const entry = this.#read(frame, null);
+        this.#settle(entry, frame.payload?.localId);
+        const old = known.get(identity(entry))?.shift();
+        if (old) {
+          at = Math.max(at, old.at);
+          continue;
+        }
+        entry.at = at = Math.max(at, entry.at);
+        fresh.push(entry);
+      }
+      // Array.prototype.sort is stable: of equal times, what was shown stays first.
+      const all = [...this.#entries, ...fresh].sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)));
+      this.#entries = all.slice(-MAX_ENTRIES);
+      this.#ids = new Set(this.#entries.map((entry) => entry.id));
+      return fresh;
+    }
+
+    /** Shows an own message before the server has it. */
+    addPending(localId, text, hero, now) {
+      const pending = {
+        key: this.#nextKey(), id: null, raw: "", ts: now, at: now, ...readPayload(text),
+        hero, socketId: null, own: true, server: false, delivery: "sending",
+      };
+      this.#pending.set(localId, pending);
+      return pending;
+    }
+
+    /** The server has it under `id`, even when the echo does not carry our local id. */
+    confirm(localId, id) {
+      const pending = this.#pending.get(localId);
+      if (!pending) return;
+      pending.id = id;
+      pending.delivery = "";
+      if (this.#ids.has(id)) this.#pending.delete(localId);
+    }
+
+    fail(localId) {
+      const pending = this.#pending.get(localId);
+      if (pending) pending.delivery = "failed";
+      return Boolean(pending);
+    }
+
+    /** Local ids still on their way, oldest first. */
+    sending() {
+      return [...this.#pending].filter(([, entry]) => entry.delivery === "sending").map(([localId]) => localId);
+    }
+
+    /** Takes a failed message back, to send it again. */
+    take(key) {
+      for (const [localId, entry] of this.#pending) {
+        if (entry.key !== key) continue;
+        this.#pending.delete(localId);
+        return entry;
+      }
+      return null;
+    }
+
+    /** The rows to show: a day line where the day changes, and every message with its grouping. */
+    rows(authorOf) {
+      const rows = [];
+      let before = null;
+      for (const entry of [...this.#entries, ...this.#pending.values()].slice(-MAX_ENTRIES)) {
+        const author = authorOf(entry);
+        const day = entry.ts === null ? null : new Date(entry.ts).toDateString();
+        const newDay = day !== null && day !== before?.day;
+        if (newDay) rows.push({ key: `day ${day} ${entry.key}`, day: entry.ts });
+        const speaker = `${entry.own ? "own" : entry.socketId} ${author}`;
+        const near = Math.abs((entry.ts ?? 0) - (before?.ts ?? 0)) < GROUP_MS;
+        const grouped = !newDay && near && before?.speaker === speaker;
+        rows.push({ key: entry.key, entry, author, grouped });
+        before = { speaker, ts: entry.ts, day: day ?? before?.day };
+      }
+      return rows;
+    }
+
+    /** @returns {Entry} */
+    #read(frame, now) {
+      const server = frame.action === "event";
+      const payload = server ? frame.payload?.data : frame.payload;
+      const socketId = typeof frame.client?.socketId === "string" ? frame.client.socketId : null;
+      const id = typeof frame.id === "string" || typeof frame.id === "number" ? String(frame.id) : null;
+      const ts = readTime(frame.ts) ?? now;
+      return {
+        key: this.#nextKey(),
+        id,
+        raw: id === null ? (JSON.stringify(payload) ?? "") : "",
+        ts,
+        at: ts ?? -Infinity,
+        ...readPayload(payload),
+        hero: server ? null : cleanName(payload?.hero),
+        socketId,
+        own: !server && this.#wrote(payload?.from, socketId),
+        server,
+        delivery: "",
+      };
+    }
+
+    /** An arrived own message replaces its pending row, in place. */
+    #settle(entry, localId) {
+      for (const [pendingId, pending] of this.#pending) {
+        const same = (entry.own && pendingId === localId) || (pending.id !== null && pending.id === entry.id);
+        if (!same) continue;
+        entry.key = pending.key;
+        entry.own = true;
+        this.#pending.delete(pendingId);
+        return;
+      }
+    }
+
+    #nextKey() {
+      this.#lastKey += 1;
+      return `row ${this.#lastKey}`;
+    }
+  }
+
+  window.MarvelChat = { ...window.MarvelChat, Timeline };
+})();
