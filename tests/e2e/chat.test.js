@@ -42,6 +42,7 @@ describe("the Marvel chat", () => {
     await fresh(t);
     const [wanda, thor] = [await open(), await open()];
     await wanda.say("one");
+    await thor.shows(["one"]);
     await thor.say("two");
     await wanda.shows(["one", "two"]);
     const late = await open();

@@ -16,7 +16,7 @@ describe("the unmodified @xano/js-sdk", () => {
   before(async () => {
     const { XANO_TEST_CERT: cert, XANO_TEST_KEY: key } = process.env;
     assert.ok(cert && key, "XANO_TEST_CERT and XANO_TEST_KEY must name a certificate; `npm test` makes one");
-    server = await Server.start("--tls-cert", cert, "--tls-key", key);
+    server = await Server.start({ options: ["--tls-cert", cert, "--tls-key", key] });
     const rules = `--host-resolver-rules=MAP ${HOST}:443 127.0.0.1:${server.port}`;
     browser = await launchBrowser(rules, "--ignore-certificate-errors");
   });

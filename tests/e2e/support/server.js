@@ -12,10 +12,10 @@ export class Server {
   #folder;
   #options;
 
-  static async start(...options) {
+  static async start({ demo = true, options = [] } = {}) {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
-    server.#options = options;
+    server.#options = demo ? ["--demo", ...options] : options;
     await server.#run("127.0.0.1:0");
     server.hash = (await readFile(join(server.#folder, "connection-hash"), "utf8")).trim();
     return server;
@@ -41,7 +41,7 @@ export class Server {
   async #run(listen) {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
-    const args = ["serve", "--demo", "--listen", listen, "--data-dir", this.#folder, ...this.#options];
+    const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", ...this.#options];
     this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });
     const [first] = await Promise.race([
