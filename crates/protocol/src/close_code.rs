@@ -26,6 +26,20 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Every code.
+    pub const ALL: [Self; 10] = [
+        Self::Normal,
+        Self::ProtocolError,
+        Self::Unsupported,
+        Self::InvalidText,
+        Self::PolicyViolation,
+        Self::TooBig,
+        Self::Draining,
+        Self::Overloaded,
+        Self::UnknownHash,
+        Self::Idle,
+    ];
+
     /// The number in the close frame.
     pub const fn number(self) -> u16 {
         match self {
@@ -94,13 +108,16 @@ mod tests {
 
     #[test]
     fn reasons_fit_into_a_close_frame() {
-        for code in [
-            CloseCode::ProtocolError,
-            CloseCode::Overloaded,
-            CloseCode::TooBig,
-            CloseCode::Unsupported,
-        ] {
+        for code in CloseCode::ALL {
             assert!(code.reason().len() <= 123);
+        }
+    }
+
+    #[test]
+    fn the_protocols_page_explains_every_code() {
+        let page = include_str!("../../../PROTOCOL.md");
+        for code in CloseCode::ALL {
+            assert!(page.contains(&code.number().to_string()), "{code:?} is missing");
         }
     }
 }

@@ -51,6 +51,25 @@ pub struct ErrorPayload<'a> {
 }
 
 impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 15] = [
+        Self::MalformedFrame,
+        Self::UnknownAction,
+        Self::InvalidChannelName,
+        Self::ChannelNotFound,
+        Self::AnonymousJoinRefused,
+        Self::NotJoined,
+        Self::TooManyChannels,
+        Self::MessagingDisabled,
+        Self::AuthenticationRequired,
+        Self::RecipientNotFound,
+        Self::HistoryDisabled,
+        Self::UnknownHash,
+        Self::InvalidToken,
+        Self::Overloaded,
+        Self::QueueFull,
+    ];
+
     /// The sentence that goes with the code.
     pub const fn message(self) -> &'static str {
         match self {
@@ -73,6 +92,20 @@ impl ErrorCode {
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocols_page_explains_every_code() {
+        let page = include_str!("../../../PROTOCOL.md");
+        for code in ErrorCode::ALL {
+            let name = serde_json::to_string(&code).expect("a code is JSON").replace('"', "`");
+            assert!(page.contains(&name), "{name} is missing");
         }
     }
 }
