@@ -1,0 +1,116 @@
+//! Whether the other end of an open connection still answers.
+
+/// Pings after silence, where the server said it answers pings. All times are milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heartbeat {
+    interval: u64,
+    heard: u64,
+    asked: Option<Asked>,
+}
+
+/// What to do about the silence.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// Nothing yet.
+    Wait,
+    /// Ask whether anybody is there.
+    Ping,
+    /// Nobody is.
+    Dead,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// When the answer is overdue.
+    until: u64,
+}
+
+impl Heartbeat {
+    /// How late a timer must be for the page to count as having slept.
+    const SLEPT: u64 = 5_000;
+    /// How long an answer may take after the page slept or the network changed.
+    const PATIENCE: u64 = 5_000;
+
+    /// Starts watching at `now`; `interval` is how much silence is normal.
+    pub(crate) fn new(interval: u64, now: u64) -> Self {
+        Self { interval, heard: now, asked: None }
+    }
+
+    /// Something came: the line is alive.
+    pub(crate) fn handle_frame(&mut self, now: u64) {
+        self.heard = now;
+        self.asked = None;
+    }
+
+    /// The network or the page came back: whether to ping at once.
+    pub(crate) fn handle_wake(&mut self, now: u64) -> Verdict {
+        if self.asked.is_some() {
+            return Verdict::Wait;
+        }
+        self.ask(now, Self::PATIENCE)
+    }
+
+    /// Judges the silence.
+    pub(crate) fn handle_timeout(&mut self, now: u64) -> Verdict {
+        let due = self.poll_timeout();
+        if now < due {
+            return Verdict::Wait;
+        }
+        // After a sleep the answer may lie unread beside us, so an overdue one proves nothing.
+        let slept = now - due > Self::SLEPT;
+        match self.asked {
+            Some(_) if !slept => Verdict::Dead,
+            None if !slept => self.ask(now, self.interval),
+            _ => self.ask(now, Self::PATIENCE),
+        }
+    }
+
+    /// When to judge next.
+    pub(crate) fn poll_timeout(&self) -> u64 {
+        self.asked.map_or(self.heard + self.interval, |asked| asked.until)
+    }
+
+    fn ask(&mut self, now: u64, patience: u64) -> Verdict {
+        self.asked = Some(Asked { until: now + patience });
+        Verdict::Ping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_answered_with_a_ping_and_then_with_an_end() {
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        assert_eq!(heartbeat.handle_timeout(24_999), Verdict::Wait);
+        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
+        assert_eq!(heartbeat.poll_timeout(), 50_000);
+        assert_eq!(heartbeat.handle_timeout(50_000), Verdict::Dead);
+    }
+
+    #[test]
+    fn any_frame_counts_as_an_answer() {
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
+        heartbeat.handle_frame(26_000);
+        assert_eq!(heartbeat.handle_timeout(50_000), Verdict::Wait);
+        assert_eq!(heartbeat.poll_timeout(), 51_000);
+    }
+
+    #[test]
+    fn a_page_that_slept_asks_again_before_it_gives_up() {
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(3_600_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(3_605_000), Verdict::Dead);
+    }
+
+    #[test]
+    fn a_wake_asks_at_once_but_only_once() {
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        assert_eq!(heartbeat.handle_wake(10_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_wake(10_001), Verdict::Wait);
+        assert_eq!(heartbeat.poll_timeout(), 15_000);
+    }
+}

@@ -1,0 +1,28 @@
+//! The browser SDK: everything that decides, compiled to WebAssembly.
+//!
+//! [`Client`] holds the connection, the channels, the offline queue and who is present. It does no
+//! IO and never asks the time: the caller feeds it what happened (`handle_*`, with the time in
+//! milliseconds of a monotonic clock) and carries out what comes back (`poll_output`,
+//! `poll_delivery`, `poll_timeout`). [`web`] is that caller in a browser; `js/` is the facade that
+//! gives applications the classes they know.
+#![warn(clippy::unwrap_used)]
+
+mod address;
+mod backoff;
+mod channel;
+mod client;
+mod frame;
+mod heartbeat;
+mod line;
+mod output;
+mod presence;
+mod queue;
+pub mod web;
+
+pub use address::{Config, ConfigError};
+pub use backoff::Backoff;
+pub use channel::{ChannelId, ChannelOptions, Listener};
+pub use client::Client;
+pub use frame::{Frame, News, PingInterval};
+pub use output::{ConnectionId, Delivery, Event, Outgoing, Output};
+pub use presence::{Member, Roster};

@@ -1,0 +1,285 @@
+//! The client in a browser: converts, delegates, and carries out what comes back. Decides nothing.
+//!
+//! JavaScript runs only while nothing here is borrowed: what is to be sent or called waits in the
+//! client, and is taken out one by one. A call from within a listener only adds to it.
+
+mod console;
+mod frame;
+#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
+mod memory;
+mod page;
+mod read;
+mod socket;
+mod timer;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use js_sys::{Function, Reflect};
+use protocol::Action;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use self::page::Page;
+use self::socket::Socket;
+use self::timer::Timer;
+use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Listener, Output};
+
+/// One application's realtime connection, as `js/` sees it.
+#[wasm_bindgen(js_name = Client)]
+#[derive(Debug)]
+pub struct WebClient(Rc<Core>);
+
+/// One channel object, as `js/` sees it. It costs the client nothing until it is used.
+#[wasm_bindgen(js_name = Channel)]
+#[derive(Debug)]
+pub struct WebChannel {
+    core: Rc<Core>,
+    name: String,
+    options: ChannelOptions,
+    id: Cell<Option<ChannelId>>,
+}
+
+#[wasm_bindgen(js_class = Client)]
+impl WebClient {
+    /// Reads the settings; nothing connects yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new(config: &JsValue) -> Self {
+        Self(Rc::new(Core::new(read::config(config))))
+    }
+
+    /// A channel object; nothing connects before it is used.
+    pub fn channel(&self, name: String, options: &JsValue) -> Result<WebChannel, JsValue> {
+        let checked = self.0.client.borrow().check_config();
+        checked.map_err(|error| coded_error(error.message(), error.code()))?;
+        let options = read::channel_options(options);
+        Ok(WebChannel { core: self.0.clone(), name, options, id: Cell::new(None) })
+    }
+
+    /// Sets who the next connection is for.
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&self, token: Option<String>) {
+        self.0.client.borrow_mut().set_token(token);
+    }
+
+    /// Whether the next connection is for somebody in particular.
+    #[wasm_bindgen(js_name = hasToken)]
+    pub fn has_token(&self) -> bool {
+        self.0.client.borrow().has_token()
+    }
+
+    /// Replaces the connection at once.
+    pub fn reconnect(&self) {
+        self.0.call(|client, now| client.reconnect(now));
+    }
+}
+
+#[wasm_bindgen(js_class = Channel)]
+impl WebChannel {
+    /// `(action, listener, onError?)` or `(listener, onError?)`.
+    pub fn on(&self, first: JsValue, second: JsValue, third: JsValue) -> Result<(), JsValue> {
+        let (action, on_action, on_error) = match first.as_string() {
+            Some(action) => (Some(action), second, third),
+            None => (None, first, second),
+        };
+        let listener = Listener {
+            action,
+            on_action: on_action.dyn_into::<Function>().ok(),
+            on_error: on_error.dyn_into::<Function>().ok(),
+        };
+        if listener.on_action.is_none() && listener.on_error.is_none() {
+            return Err(js_sys::TypeError::new("on() needs a function to call").into());
+        }
+        self.using(|client, id| client.listen(id, listener))
+    }
+
+    /// Sends a payload. It is taken as it is now; later changes to it do not count.
+    pub fn message(&self, payload: JsValue, options: &JsValue) -> Result<(), JsValue> {
+        self.send(Action::Message, options, payload)
+    }
+
+    /// Asks for the channel's kept publications.
+    pub fn history(&self, options: &JsValue) -> Result<(), JsValue> {
+        self.send(Action::History, options, JsValue::NULL)
+    }
+
+    /// What the server told about each member.
+    pub fn presence(&self) -> Vec<JsValue> {
+        let client = self.core.client.borrow();
+        let Some(id) = self.id.get() else { return Vec::new() };
+        client.presence(id).iter().map(|member| member.info.clone()).collect()
+    }
+
+    /// Ends the use of the channel. Using it again starts it again.
+    pub fn destroy(&self) {
+        if let Some(id) = self.id.take() {
+            self.core.call(|client, _| client.close_channel(id));
+        }
+    }
+
+    fn send(&self, action: Action, options: &JsValue, payload: JsValue) -> Result<(), JsValue> {
+        let text = frame::encode_request(action, &self.name, options, payload)?;
+        self.core.check_line();
+        self.using(|client, id| client.send(id, action, text))
+    }
+
+    /// Takes the channel into use, if it is not, in one step with what it is used for: a listener
+    /// must hear of a connection that fails at once.
+    fn using(
+        &self,
+        input: impl FnOnce(&mut Client<JsValue, Function>, ChannelId),
+    ) -> Result<(), JsValue> {
+        if self.id.get().is_none() && !Reflect::has(&global(), &"WebSocket".into())? {
+            return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
+        }
+        self.core.call(|client, now| {
+            let open = || client.open_channel(&self.name, self.options, now);
+            let id = self.id.get().unwrap_or_else(open);
+            self.id.set(Some(id));
+            input(client, id);
+        });
+        Ok(())
+    }
+}
+
+/// The client with everything it holds of the browser.
+struct Core {
+    client: RefCell<Client<JsValue, Function>>,
+    socket: RefCell<Option<Socket>>,
+    timer: RefCell<Option<Timer>>,
+    page: RefCell<Option<Page>>,
+    /// Listeners are being called further down the stack, or will be in a moment.
+    delivering: Cell<bool>,
+}
+
+impl Core {
+    fn new(config: Config) -> Self {
+        Self {
+            client: RefCell::new(Client::new(config)),
+            socket: RefCell::default(),
+            timer: RefCell::default(),
+            page: RefCell::default(),
+            delivering: Cell::new(false),
+        }
+    }
+
+    /// A call of the application: what it causes for the network happens before it returns, what
+    /// it causes for listeners afterwards.
+    fn call(self: &Rc<Self>, input: impl FnOnce(&mut Client<JsValue, Function>, u64)) {
+        input(&mut self.client.borrow_mut(), timer::now());
+        self.after_call();
+    }
+
+    /// Apart from `call`, because that is compiled once for each caller.
+    fn after_call(self: &Rc<Self>) {
+        self.drain();
+        if self.client.borrow().has_delivery() && !self.delivering.replace(true) {
+            let core = self.clone();
+            spawn_local(async move { core.deliver() });
+        }
+    }
+
+    /// A report of the browser.
+    fn report(self: &Rc<Self>, input: impl FnOnce(&mut Client<JsValue, Function>, u64)) {
+        input(&mut self.client.borrow_mut(), timer::now());
+        self.after_report();
+    }
+
+    fn after_report(self: &Rc<Self>) {
+        self.drain();
+        if !self.delivering.replace(true) {
+            self.deliver();
+        }
+    }
+
+    /// Tells the client what the socket knows before it says so.
+    fn check_line(&self) {
+        let closing = self.socket.borrow().as_ref().and_then(Socket::closing);
+        if let Some(connection) = closing {
+            self.client.borrow_mut().handle_closing(connection);
+        }
+    }
+
+    fn drain(self: &Rc<Self>) {
+        loop {
+            let Some(output) = self.client.borrow_mut().poll_output() else { break };
+            match output {
+                Output::Open { connection, url, token } => {
+                    self.open_socket(connection, &url, token.as_deref());
+                }
+                Output::Send(outgoing) => {
+                    let socket = self.socket.borrow().clone();
+                    if let (Some(socket), Ok(text)) = (socket, frame::encode(outgoing)) {
+                        socket.send(&text);
+                    }
+                }
+                Output::Close { code } => {
+                    let socket = self.socket.take();
+                    if let Some(socket) = socket {
+                        socket.close(code);
+                    }
+                }
+                Output::Warn(text) => console::warn(PREFIX, text),
+                Output::Untaken(event) => {
+                    console::error(PREFIX, UNTAKEN, &frame::to_js(&event));
+                }
+            }
+        }
+        let (due, active) = {
+            let client = self.client.borrow();
+            (client.poll_timeout(), client.is_active())
+        };
+        Timer::set(self, due);
+        Page::set(self, active);
+    }
+
+    fn open_socket(self: &Rc<Self>, connection: ConnectionId, url: &str, token: Option<&str>) {
+        match Socket::open(self, connection, url, token) {
+            Ok(socket) => *self.socket.borrow_mut() = Some(socket),
+            Err(error) => {
+                console::error(PREFIX, REFUSED, &error);
+                self.client.borrow_mut().handle_refused(connection, REFUSED);
+            }
+        }
+    }
+
+    fn deliver(self: &Rc<Self>) {
+        loop {
+            let Some(delivery) = self.client.borrow_mut().poll_delivery() else { break };
+            let argument = frame::to_js(&delivery.event);
+            if let Err(error) = delivery.listener.call1(&JsValue::UNDEFINED, &argument) {
+                console::report(&error);
+            }
+        }
+        self.delivering.set(false);
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Core")
+    }
+}
+
+fn coded_error(message: &str, code: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    // Setting a property of a fresh object cannot fail.
+    let _ = Reflect::set(&error, &"code".into(), &code.into());
+    error.into()
+}
+
+fn global() -> JsValue {
+    GLOBAL.with(JsValue::clone)
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
+    static GLOBAL: JsValue;
+}
+
+const PREFIX: &str = "xano-realtime:";
+const NO_WEBSOCKET: &str = "There is no WebSocket here. Node.js before version 22 has none: set globalThis.WebSocket first, to the one of the package `ws` for example.";
+const REFUSED: &str = "the browser refuses to open this connection";
+const UNTAKEN: &str = "an error came and no listener takes it; pass a second function to channel.on(), or use channel.on(\"error\", …)";

@@ -1,0 +1,70 @@
+//! Signs that the network or the page came back.
+
+use std::rc::Rc;
+
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+
+use super::Core;
+
+/// Event listeners on the page, or the worker; dropping it removes them.
+pub(super) struct Page {
+    wake: Closure<dyn FnMut()>,
+}
+
+impl Page {
+    /// Listens while the client is active. Where there are no such events, as in Node.js, it does
+    /// without.
+    pub(super) fn set(core: &Rc<Core>, active: bool) {
+        let mut page = core.page.borrow_mut();
+        if page.is_some() == active {
+            return;
+        }
+        *page = active.then(|| {
+            let owner = core.clone();
+            let wake = Closure::new(move || {
+                if !is_hidden() {
+                    owner.report(|client, now| client.handle_wake(now));
+                }
+            });
+            for event in EVENTS {
+                // Where it throws there are no such events.
+                let _ = add_event_listener(event, wake.as_ref().unchecked_ref());
+            }
+            Self { wake }
+        });
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        for event in EVENTS {
+            // Where it throws it was never added.
+            let _ = remove_event_listener(event, self.wake.as_ref().unchecked_ref());
+        }
+    }
+}
+
+fn is_hidden() -> bool {
+    DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
+}
+
+/// The second comes to the document and rises to the window.
+const EVENTS: [&str; 2] = ["online", "visibilitychange"];
+
+#[wasm_bindgen]
+extern "C" {
+    type Document;
+
+    #[wasm_bindgen(thread_local_v2, js_name = document)]
+    static DOCUMENT: Option<Document>;
+
+    #[wasm_bindgen(method, getter)]
+    fn hidden(this: &Document) -> bool;
+
+    #[wasm_bindgen(catch, js_name = addEventListener)]
+    fn add_event_listener(event: &str, listener: &Function) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch, js_name = removeEventListener)]
+    fn remove_event_listener(event: &str, listener: &Function) -> Result<(), JsValue>;
+}

@@ -1,0 +1,91 @@
+//! The browser's WebSocket.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use gloo_net::websocket::futures::WebSocket;
+use gloo_net::websocket::{Message, State, WebSocketError};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use super::{Core, read};
+use crate::ConnectionId;
+
+/// The sending end of a socket. The receiving end is a task that lives until the close event:
+/// gloo's type takes its handlers away when it is dropped, and where there is no constructor for
+/// close events (Node.js) the last one must have come by then.
+#[derive(Clone)]
+pub(super) struct Socket {
+    connection: ConnectionId,
+    raw: web_sys::WebSocket,
+}
+
+impl Socket {
+    /// Starts to connect. Fails where the browser does not even try: a token that cannot be a
+    /// sub-protocol, `ws:` on a page that came by `https:`.
+    pub(super) fn open(
+        core: &Rc<Core>,
+        connection: ConnectionId,
+        url: &str,
+        token: Option<&str>,
+    ) -> Result<Self, JsValue> {
+        let raw = match token {
+            Some(token) => web_sys::WebSocket::new_with_str(url, token),
+            None => web_sys::WebSocket::new(url),
+        }?;
+        let events = WebSocket::try_from(raw.clone()).map_err(|_| JsValue::UNDEFINED)?;
+        spawn_local(receive(core.clone(), connection, events));
+        Ok(Self { connection, raw })
+    }
+
+    /// Sends a frame.
+    pub(super) fn send(&self, text: &str) {
+        // Fails before the socket is open only, and the client does not send before.
+        let _ = self.raw.send_with_str(text);
+    }
+
+    /// Starts to close.
+    pub(super) fn close(self, code: u16) {
+        // Fails for codes that applications may not use, and the client's are not among them.
+        let _ = self.raw.close_with_code(code);
+    }
+
+    /// The connection's id, if the end of it has begun.
+    pub(super) fn closing(&self) -> Option<ConnectionId> {
+        (self.raw.ready_state() > web_sys::WebSocket::OPEN).then_some(self.connection)
+    }
+}
+
+/// Reports what happens to a socket until it is closed.
+async fn receive(core: Rc<Core>, connection: ConnectionId, mut socket: WebSocket) {
+    // Ready means that the attempt is over, not that it succeeded.
+    let _ = poll_fn(|context| Pin::new(&mut socket).poll_ready(context)).await;
+    if matches!(socket.state(), State::Open) {
+        core.report(|client, now| client.handle_open(connection, now));
+    }
+    while let Some(event) = poll_fn(|context| Pin::new(&mut socket).poll_next(context)).await {
+        match event {
+            Ok(message) => {
+                let frame = match &message {
+                    Message::Text(text) => read::frame(text),
+                    Message::Bytes(_) => None,
+                };
+                core.report(|client, now| match frame {
+                    Some(frame) => client.handle_frame(connection, frame, now),
+                    None => client.handle_malformed(connection, now),
+                });
+            }
+            Err(WebSocketError::ConnectionClose(close)) => {
+                let random = js_sys::Math::random();
+                core.report(|client, now| {
+                    client.handle_close(connection, (close.code, &close.reason), now, random);
+                });
+            }
+            // A close event follows.
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The clock, and the one timer a client has.
+
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use wasm_bindgen::prelude::*;
+
+use super::Core;
+
+/// A timer that runs; dropping it clears it.
+pub(super) struct Timer {
+    due: u64,
+    _timeout: Timeout,
+}
+
+impl Timer {
+    /// Makes the core's timer ring at `due` at the latest. One that rings earlier stays: that does
+    /// no harm, and a deadline that moves with every frame must not cost a timer each time.
+    pub(super) fn set(core: &Rc<Core>, due: Option<u64>) {
+        let mut timer = core.timer.borrow_mut();
+        let Some(due) = due else {
+            *timer = None;
+            return;
+        };
+        if timer.as_ref().is_some_and(|timer| timer.due <= due) {
+            return;
+        }
+        let delay = due.saturating_sub(now()).min(i32::MAX as u64) as u32;
+        let owner = core.clone();
+        // The clock is cut to whole milliseconds, so one more makes sure that it is time.
+        let timeout = Timeout::new(delay + 1, move || Self::ring(&owner));
+        *timer = Some(Self { due, _timeout: timeout });
+    }
+
+    fn ring(core: &Rc<Core>) {
+        drop(core.timer.take());
+        let random = js_sys::Math::random();
+        core.report(|client, now| client.handle_timeout(now, random));
+    }
+}
+
+/// Milliseconds on a clock that never goes back.
+pub(super) fn now() -> u64 {
+    performance_now() as u64
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}

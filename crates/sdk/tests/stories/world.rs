@@ -1,0 +1,257 @@
+//! Everything around the client.
+
+use protocol::{Action, ClientFrame, ClientOptions};
+use sdk::{
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Listener, News,
+    Outgoing, Output, PingInterval,
+};
+use serde_json::json;
+
+pub(crate) const QUIET: ChannelOptions =
+    ChannelOptions { history: false, presence: false, queue_offline_actions: true };
+
+/// Payloads and listeners are just names.
+pub(crate) struct World {
+    pub(crate) client: Client<&'static str, &'static str>,
+    pub(crate) now: u64,
+    /// What comes of the next dice.
+    pub(crate) random: f64,
+    /// The latest socket, until the client closes it.
+    pub(crate) socket: Option<ConnectionId>,
+    /// Each attempt's address and token.
+    pub(crate) opened: Vec<String>,
+    sent: Vec<String>,
+    warnings: Vec<&'static str>,
+    untaken: Vec<Event<&'static str>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(Config {
+            instance_base_url: Some("https://x.xano.io".to_owned()),
+            realtime_canonical: Some("HASH".to_owned()),
+            ..Config::default()
+        })
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self {
+            client: Client::new(config),
+            now: 1_000_000,
+            random: 0.5,
+            socket: None,
+            opened: Vec::new(),
+            sent: Vec::new(),
+            warnings: Vec::new(),
+            untaken: Vec::new(),
+        }
+    }
+
+    /// A channel object with one listener for everything that is no error.
+    pub(crate) fn on(&mut self, name: &str, options: ChannelOptions, l: &'static str) -> ChannelId {
+        let id = self.open_channel(name, options);
+        self.listen(id, None, Some(l), None);
+        id
+    }
+
+    pub(crate) fn open_channel(&mut self, name: &str, options: ChannelOptions) -> ChannelId {
+        let id = self.client.open_channel(name, options, self.now);
+        self.drain();
+        id
+    }
+
+    pub(crate) fn listen(
+        &mut self,
+        id: ChannelId,
+        action: Option<&str>,
+        on_action: Option<&'static str>,
+        on_error: Option<&'static str>,
+    ) {
+        self.client.listen(id, Listener { action: action.map(str::to_owned), on_action, on_error });
+        self.drain();
+    }
+
+    pub(crate) fn destroy(&mut self, id: ChannelId) {
+        self.client.close_channel(id);
+        self.drain();
+    }
+
+    pub(crate) fn message(&mut self, id: ChannelId, text: &str) {
+        self.client.send(id, Action::Message, text.to_owned());
+        self.drain();
+    }
+
+    pub(crate) fn reconnect(&mut self) {
+        self.client.reconnect(self.now);
+        self.drain();
+    }
+
+    /// The browser reports that the latest socket is open.
+    pub(crate) fn accept(&mut self) -> ConnectionId {
+        let socket = self.socket.unwrap();
+        self.client.handle_open(socket, self.now);
+        self.drain();
+        socket
+    }
+
+    /// A socket reports its end.
+    pub(crate) fn close(&mut self, socket: ConnectionId, code: u16) {
+        self.client.handle_close(socket, (code, "why"), self.now, self.random);
+        self.drain();
+    }
+
+    /// The latest socket's end.
+    pub(crate) fn lose(&mut self, code: u16) {
+        let socket = self.socket.unwrap();
+        self.close(socket, code);
+    }
+
+    pub(crate) fn frame(&mut self, action: &str, channel: Option<&str>, body: &'static str) {
+        self.news(action, channel, body, News::of(Action::parse(action)));
+    }
+
+    pub(crate) fn news(
+        &mut self,
+        action: &str,
+        channel: Option<&str>,
+        body: &'static str,
+        news: News<&'static str>,
+    ) {
+        let socket = self.socket.unwrap();
+        self.news_on(socket, action, channel, body, news);
+    }
+
+    pub(crate) fn news_on(
+        &mut self,
+        socket: ConnectionId,
+        action: &str,
+        channel: Option<&str>,
+        body: &'static str,
+        news: News<&'static str>,
+    ) {
+        let frame =
+            Frame { action: action.to_owned(), channel: channel.map(str::to_owned), news, body };
+        self.client.handle_frame(socket, frame, self.now);
+        self.drain();
+    }
+
+    /// The server answers the join and offers pings.
+    pub(crate) fn offer_pings(&mut self, channel: &str, interval: u32) {
+        let ping = PingInterval::parse(true, f64::from(interval));
+        self.news("join", Some(channel), "joined", News::Joined { ping });
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.client.handle_wake(self.now);
+        self.drain();
+    }
+
+    /// Time passes; every timer rings when it is due.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let end = self.now + millis;
+        while let Some(due) = self.client.poll_timeout().filter(|due| *due <= end) {
+            self.now = due.max(self.now);
+            self.client.handle_timeout(self.now, self.random);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    /// Time passes while the page sleeps: the timer rings at the end of it.
+    pub(crate) fn sleep(&mut self, millis: u64) {
+        self.now += millis;
+        self.client.handle_timeout(self.now, self.random);
+        self.drain();
+    }
+
+    /// What was sent since the last time, as text.
+    pub(crate) fn sent(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The warnings since the last time.
+    pub(crate) fn warnings(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// The errors nobody took, since the last time.
+    pub(crate) fn untaken(&mut self) -> Vec<Event<&'static str>> {
+        std::mem::take(&mut self.untaken)
+    }
+
+    /// What listeners heard since the last time: `listener: what`.
+    pub(crate) fn heard(&mut self) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Some(delivery) = self.client.poll_delivery() {
+            let what = match delivery.event {
+                Event::Frame(body) => body.to_owned(),
+                Event::Connected => "connected".to_owned(),
+                Event::Disconnected { code, retry_in: Some(delay), .. } => {
+                    format!("disconnected {code}, again in {delay}")
+                }
+                Event::Disconnected { code, retry_in: None, .. } => {
+                    format!("disconnected {code} for good")
+                }
+                Event::QueueFull { channel, action } => {
+                    format!("queue full: {} in {channel}", action.name())
+                }
+            };
+            heard.push(format!("{}: {what}", delivery.listener));
+        }
+        heard
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Open { connection, url, token } => {
+                    self.socket = Some(connection);
+                    self.opened.push(match token {
+                        Some(token) => format!("{url} as {token}"),
+                        None => url.to_string(),
+                    });
+                }
+                Output::Send(outgoing) => {
+                    assert!(self.socket.is_some(), "sent {outgoing:?} without a socket");
+                    self.sent.push(text(&outgoing));
+                }
+                Output::Close { code } => {
+                    assert!(self.socket.take().is_some(), "closed what is not open");
+                    self.sent.push(format!("close {code}"));
+                }
+                Output::Warn(warning) => self.warnings.push(warning),
+                Output::Untaken(event) => self.untaken.push(event),
+            }
+        }
+    }
+}
+
+/// The frame as the wire has it, by the same types that the browser's side uses.
+fn text(outgoing: &Outgoing) -> String {
+    let (action, channel, payload) = match outgoing {
+        Outgoing::Encoded(text) => return text.clone(),
+        Outgoing::Ping => {
+            let ping = ClientFrame::<(), ()> { action: Action::Ping, options: None, payload: None };
+            return serde_json::to_string(&ping).unwrap();
+        }
+        Outgoing::Join { channel, request } => {
+            (Action::Join, channel, serde_json::to_value(request).unwrap())
+        }
+        Outgoing::Leave { channel } => (Action::Leave, channel, json!(null)),
+        Outgoing::History { channel } => (Action::History, channel, json!(null)),
+    };
+    let options =
+        ClientOptions { authenticated: None, channel: Some(&**channel), session_id: None };
+    let frame = ClientFrame { action, options: Some(options), payload: Some(payload) };
+    serde_json::to_string(&frame).unwrap()
+}
+
+pub(crate) fn join(channel: &str, history: bool, presence: bool) -> String {
+    format!(
+        r#"{{"action":"join","options":{{"channel":"{channel}"}},"payload":{{"history":{history},"presence":{presence}}}}}"#
+    )
+}
+
+pub(crate) fn leave(channel: &str) -> String {
+    format!(r#"{{"action":"leave","options":{{"channel":"{channel}"}},"payload":null}}"#)
+}

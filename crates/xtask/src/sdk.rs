@@ -1,0 +1,346 @@
+//! Builds the browser SDK: Rust to WebAssembly, its JavaScript around it, bundled into `dist/`.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256, Sha384};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    inline,
+    setup::{self, WASM},
+    workspace::{Workspace, files_below, output, run},
+};
+
+/// What the SDK is built for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flavour {
+    /// Debugging: names, panic messages and readable JavaScript, on the plain standard library.
+    Dev,
+    /// Browsers: as small as it gets.
+    Release,
+}
+
+/// Builds `dist/`, unless it already is what these sources give.
+pub(crate) fn build(workspace: &Workspace, flavour: Flavour) -> Result<()> {
+    setup::build_tools(workspace)?;
+    let work = workspace.target.join("sdk");
+    fs::create_dir_all(&work)?;
+    // Two builds at once would mix their files; the second one waits and then finds all up to date.
+    let lock = File::create(work.join("lock"))?;
+    lock.lock().context("cannot lock the SDK's work folder")?;
+
+    let inputs = inputs_hash(workspace, flavour)?;
+    let stamp = work.join("stamp");
+    let is_fresh = fs::read_to_string(&stamp).is_ok_and(|stamp| {
+        outputs_hash(workspace).is_ok_and(|outputs| stamp == format!("{inputs} {outputs}"))
+    });
+    if is_fresh {
+        println!("sdk: up to date");
+        return Ok(());
+    }
+
+    let started = Instant::now();
+    let compiled = compile(workspace, flavour)?;
+    let module = bind(&compiled, &work, flavour)?;
+    if flavour == Flavour::Release {
+        optimise(workspace, &module)?;
+    }
+    bundle(workspace, &work, flavour)?;
+    publish(workspace, &work)?;
+    fs::write(&stamp, format!("{inputs} {}", outputs_hash(workspace)?))?;
+    println!("sdk: built in {:.0} s", started.elapsed().as_secs_f32());
+    report(workspace)
+}
+
+/// Fails when the script that pages load has grown over its limit.
+pub(crate) fn check_size(workspace: &Workspace) -> Result<()> {
+    let limit =
+        parse_limit(&workspace.read(LIMIT)?).with_context(|| format!("{LIMIT} holds no number"))?;
+    let script = workspace.root.join("dist").join(SCRIPT);
+    let script = fs::read(&script).context("build the SDK first: cargo xtask sdk")?;
+    let size = gzip_size(&script)?;
+    println!("size: {SCRIPT} is {size} bytes gzipped, the limit is {limit}");
+    if size > limit {
+        bail!("{SCRIPT} is {} bytes over the limit in {LIMIT}; make it smaller", size - limit);
+    }
+    Ok(())
+}
+
+fn compile(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
+    // A folder of its own: these flags would push the native builds out of the cache.
+    let target = workspace.target.join("web");
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["build", "--package", "sdk", "--lib", "--target", WASM, "--target-dir"])
+        .arg(&target);
+    let profile = match flavour {
+        Flavour::Dev => "debug",
+        Flavour::Release => {
+            // The flags are unstable, the compiler is not: this is how a stable one accepts them.
+            cargo
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));
+            cargo.args(["--profile", "web", "-Zbuild-std=std,panic_abort"]);
+            cargo.arg("-Zbuild-std-features=optimize_for_size");
+            "web"
+        }
+    };
+    run(&mut cargo)?;
+    Ok(target.join(WASM).join(profile).join("sdk.wasm"))
+}
+
+/// Writes the module and, beside the SDK's own JavaScript, the glue between its types and Rust's.
+fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
+    let js = work.join("js");
+    empty_folder(&js)?;
+    let is_dev = flavour == Flavour::Dev;
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(compiled).web(true)?.typescript(false).out_name("core");
+    bindgen.omit_default_module_path(true).keep_debug(is_dev);
+    bindgen.remove_name_section(!is_dev).remove_producers_section(!is_dev);
+    let mut output = bindgen.generate_output().context("wasm-bindgen refused the SDK's module")?;
+    let mut glue = output.js().to_owned();
+    if flavour == Flavour::Release {
+        for (number, import) in output.wasm_mut().imports.iter_mut().enumerate() {
+            glue = rename_import(&glue, &import.name, number)?;
+            import.name = number.to_string();
+        }
+    }
+    output.emit(&js)?;
+    fs::write(js.join("core.js"), glue)?;
+    let module = work.join(CORE);
+    fs::rename(js.join("core_bg.wasm"), &module).context("wasm-bindgen wrote no module")?;
+    Ok(module)
+}
+
+/// Gives one of the functions in the glue a number for its name. wasm-bindgen's names end in hashes,
+/// which do not compress, and stand both in the glue and in the module: 2 KB that do nothing.
+fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
+    let key = format!("{name}: function(");
+    if glue.matches(&key).count() != 1 {
+        bail!("wasm-bindgen's glue does not define `{name}` the way this build expects");
+    }
+    Ok(glue.replace(&key, &format!("{number}: function(")))
+}
+
+fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
+    let mut wasm_opt = workspace.npm_tool("wasm-opt");
+    run(wasm_opt
+        .args(["-Oz", "--converge"])
+        .args(WASM_FEATURES)
+        .arg(wasm)
+        .arg("--output")
+        .arg(wasm))
+}
+
+/// Bundles the SDK's JavaScript, with the module inside, into files that need no other.
+fn bundle(workspace: &Workspace, work: &Path, flavour: Flavour) -> Result<()> {
+    let (js, bundles) = (work.join("js"), work.join("dist"));
+    copy_folder(&workspace.root.join("crates/sdk/js"), &js)?;
+    // `import bytes from "./core.wasm"` is what bundlers know; here it gives the text form.
+    fs::write(js.join(CORE), inline::javascript(&fs::read(work.join(CORE))?))?;
+    empty_folder(&bundles)?;
+    for (entry, bundle, format) in BUNDLES {
+        let mut esbuild = workspace.npm_tool("esbuild");
+        esbuild.arg(js.join(entry)).arg(format!("--outfile={}", bundles.join(bundle).display()));
+        esbuild.arg(format!("--format={format}")).args(ESBUILD);
+        if flavour == Flavour::Release {
+            esbuild.arg("--minify");
+        }
+        run(&mut esbuild)?;
+    }
+    Ok(())
+}
+
+/// Lays out the npm package, and puts the script where the demo page looks for it.
+fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
+    let dist = workspace.root.join("dist");
+    empty_folder(&dist)?;
+    copy_folder(&work.join("dist"), &dist)?;
+    copy(&work.join(CORE), &dist.join(CORE))?;
+    for file in ["index.d.ts", "package.json"] {
+        copy(&work.join("js").join(file), &dist.join(file))?;
+    }
+    for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        copy(&workspace.root.join(file), &dist.join(file))?;
+    }
+    let page = workspace.root.join(DEMO);
+    empty_folder(&page)?;
+    copy(&dist.join(SCRIPT), &page.join(SCRIPT))
+}
+
+fn empty_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    for file in files_below(from)? {
+        let to = to.join(file.strip_prefix(from)?);
+        fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+        copy(&file, &to)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    Ok(())
+}
+
+fn report(workspace: &Workspace) -> Result<()> {
+    println!("\n{:<16} {:>9} {:>9}", "dist/", "bytes", "gzip -9");
+    let dist = workspace.root.join("dist");
+    for file in [SCRIPT, "index.js", CORE] {
+        let bytes = fs::read(dist.join(file))?;
+        println!("{file:<16} {:>9} {:>9}", bytes.len(), gzip_size(&bytes)?);
+    }
+    println!("\n{SCRIPT} integrity: {}\n", integrity(&fs::read(dist.join(SCRIPT))?));
+    Ok(())
+}
+
+/// One hash over all that decides what `dist/` becomes.
+fn inputs_hash(workspace: &Workspace, flavour: Flavour) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{flavour:?}"));
+    hash.update(output(workspace.command("rustc").arg("-vV"))?);
+    for input in INPUTS {
+        hash_files(&mut hash, &workspace.root, &workspace.root.join(input))?;
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// One hash over what was built, so that a change made by another hand is noticed.
+fn outputs_hash(workspace: &Workspace) -> Result<String> {
+    let mut hash = Sha256::new();
+    for output in ["dist", DEMO] {
+        hash_files(&mut hash, &workspace.root, &workspace.root.join(output))?;
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Adds a file, or all files below a folder, with their names and lengths.
+pub(crate) fn hash_files(hash: &mut Sha256, root: &Path, path: &Path) -> Result<()> {
+    let files = if path.is_dir() { files_below(path)? } else { vec![path.to_owned()] };
+    for file in files {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // Slashes on every platform.
+        let name: Vec<_> =
+            file.strip_prefix(root)?.iter().map(|part| part.to_string_lossy()).collect();
+        hash.update(format!("{} {}\n", name.join("/"), bytes.len()));
+        hash.update(bytes);
+    }
+    Ok(())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn gzip_size(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+/// The value of a `<script>` tag's `integrity` attribute.
+fn integrity(bytes: &[u8]) -> String {
+    format!("sha384-{}", BASE64_STANDARD.encode(Sha384::digest(bytes)))
+}
+
+/// The number in a file whose other lines begin with `#`.
+fn parse_limit(text: &str) -> Option<usize> {
+    text.lines().find(|line| !line.starts_with('#'))?.trim().parse().ok()
+}
+
+const CORE: &str = "core.wasm";
+const SCRIPT: &str = "xano.min.js";
+/// The demo page finds the SDK here when it is opened from disk.
+const DEMO: &str = "www/demo/sdk";
+const LIMIT: &str = "crates/sdk/size-limit.txt";
+/// Entry, bundle and format.
+const BUNDLES: [(&str, &str, &str); 2] =
+    [("index.js", "index.js", "esm"), ("script.js", SCRIPT, "iife")];
+const ESBUILD: [&str; 5] = [
+    "--bundle",
+    "--platform=neutral",
+    "--target=es2022",
+    "--loader:.wasm=js",
+    "--log-level=warning",
+];
+/// A panic becomes a trap without a message, and `{:?}` writes nothing: no user reads either.
+const RUSTFLAGS: [&str; 4] =
+    ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Zfmt-debug=none"];
+/// What rustc compiles for when nothing else is said; browsers have had all of it since 2021.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+const INPUTS: [&str; 7] = [
+    "crates/sdk",
+    "crates/protocol",
+    "crates/xtask/src/inline.rs",
+    "crates/xtask/src/sdk.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "package-lock.json",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_notices_names_and_contents() {
+        let root = env::temp_dir().join(format!("xtask-hash-{}", std::process::id()));
+        let hash = |name: &str, text: &str| {
+            fs::create_dir_all(root.join("src")).unwrap();
+            fs::write(root.join("src").join(name), text).unwrap();
+            let mut hash = Sha256::new();
+            hash_files(&mut hash, &root, &root.join("src")).unwrap();
+            fs::remove_dir_all(&root).unwrap();
+            hex(&hash.finalize())
+        };
+        let first = hash("a.rs", "fn a() {}");
+        assert_eq!(hash("a.rs", "fn a() {}"), first);
+        assert_ne!(hash("a.rs", "fn a() { }"), first);
+        assert_ne!(hash("b.rs", "fn a() {}"), first);
+    }
+
+    #[test]
+    fn integrity_is_what_browsers_compute() {
+        let empty = "sha384-OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb";
+        assert_eq!(integrity(b""), empty);
+    }
+
+    #[test]
+    fn an_import_is_renamed_where_it_is_defined() {
+        let glue = "{ __wbg_now_01ab: function() { return Date.now(); } }";
+        let renamed = rename_import(glue, "__wbg_now_01ab", 7).unwrap();
+        assert_eq!(renamed, "{ 7: function() { return Date.now(); } }");
+        assert!(rename_import(glue, "__wbg_then_02cd", 8).is_err());
+    }
+
+    #[test]
+    fn the_limit_stands_below_its_comment() {
+        assert_eq!(parse_limit("# bytes\n45000\n"), Some(45_000));
+        assert_eq!(parse_limit("# bytes\n"), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! Installs what is missing, says what and why, and does nothing the second time.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::workspace::{Workspace, output, run, succeeds};
+
+/// The platform the SDK is compiled for.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
+/// What building the SDK and the server needs.
+pub(crate) fn build_tools(workspace: &Workspace) -> Result<()> {
+    wasm_target(workspace)?;
+    rust_source(workspace)?;
+    node_packages(workspace)
+}
+
+/// What the tests need on top; answers with the browser's program.
+pub(crate) fn test_tools(workspace: &Workspace) -> Result<PathBuf> {
+    build_tools(workspace)?;
+    browser()
+}
+
+/// The standard library for WebAssembly, compiled.
+pub(crate) fn wasm_target(workspace: &Workspace) -> Result<()> {
+    let mut rustc = workspace.command("rustc");
+    let folder = output(rustc.args(["--print", "target-libdir", "--target", WASM]))?;
+    // rustc prints the folder's name also when there is no such folder.
+    let is_there = fs::read_dir(folder.trim()).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("libstd-") && name.ends_with(".rlib")
+        })
+    });
+    if is_there {
+        return Ok(());
+    }
+    rustup(workspace, &["target", "add", WASM], "the SDK is compiled to WebAssembly")
+}
+
+/// The standard library's source, which the SDK compiles for size.
+fn rust_source(workspace: &Workspace) -> Result<()> {
+    let mut rustc = workspace.command("rustc");
+    let sysroot = output(rustc.args(["--print", "sysroot"]))?;
+    let library = PathBuf::from(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock");
+    if library.is_file() {
+        return Ok(());
+    }
+    let why = "the SDK compiles the standard library for size";
+    rustup(workspace, &["component", "add", "rust-src"], why)
+}
+
+fn rustup(workspace: &Workspace, args: &[&str], why: &str) -> Result<()> {
+    println!("setup: rustup {} ({why})", args.join(" "));
+    run(workspace.command("rustup").args(args)).with_context(|| {
+        let args = args.join(" ");
+        format!(
+            "`rustup {args}` is needed because {why}; install rustup, or see CONTRIBUTING.md for a \
+             toolchain without it"
+        )
+    })
+}
+
+fn node_packages(workspace: &Workspace) -> Result<()> {
+    let version = output(workspace.command("node").arg("--version"))
+        .with_context(|| format!("Node {NODE_VERSION} or newer must be on the PATH"))?;
+    let major =
+        version.trim().trim_start_matches('v').split('.').next().and_then(|n| n.parse().ok());
+    if major.is_none_or(|major: u32| major < NODE_VERSION) {
+        bail!("Node {NODE_VERSION} or newer is needed, this is {}", version.trim());
+    }
+    let wanted: Value = serde_json::from_str(&workspace.read("package-lock.json")?)
+        .context("package-lock.json is not JSON")?;
+    // npm keeps a lock file of what it has really installed.
+    let installed = fs::read_to_string(workspace.root.join("node_modules/.package-lock.json"));
+    let installed = installed.ok().and_then(|text| serde_json::from_str(&text).ok());
+    if installed.is_some_and(|installed| satisfies(&installed, &wanted)) {
+        return Ok(());
+    }
+    println!("setup: npm ci (the bundler, wasm-opt and what the browser tests use)");
+    run(workspace.npm().args(["ci", "--no-audit"])).context("npm could not install the dev tools")
+}
+
+/// Whether every package the lock file asks for is installed, except those for other platforms.
+fn satisfies(installed: &Value, wanted: &Value) -> bool {
+    let Some(wanted) = wanted["packages"].as_object() else { return false };
+    wanted.iter().filter(|(path, _)| !path.is_empty()).all(|(path, package)| {
+        match installed["packages"].get(path) {
+            Some(found) => found["version"] == package["version"],
+            None => package["optional"] == true,
+        }
+    })
+}
+
+/// The browser the end-to-end tests drive.
+fn browser() -> Result<PathBuf> {
+    if let Some(program) = find_browser() {
+        return Ok(program);
+    }
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let as_root = if is_root {
+        Vec::new()
+    } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
+        vec!["sudo", "-n"]
+    } else {
+        bail!(NO_BROWSER);
+    };
+    if !succeeds(Command::new("apt-get").arg("--version")) {
+        bail!(NO_BROWSER);
+    }
+    println!("setup: apt-get install {} (the browser tests)", BROWSER_PACKAGES.join(" "));
+    let apt = |args: &[&str]| {
+        let words =
+            [as_root.as_slice(), &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args];
+        let words = words.concat();
+        run(Command::new(words[0]).args(&words[1..]))
+    };
+    apt(&["update", "-qq"]).context(NO_BROWSER)?;
+    let install =
+        [["install", "-y", "-qq", "--no-install-recommends"].as_slice(), BROWSER_PACKAGES].concat();
+    apt(&install).context(NO_BROWSER)?;
+    find_browser().context(NO_BROWSER)
+}
+
+fn find_browser() -> Option<PathBuf> {
+    let asked_for = env::var_os("CHROMIUM").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let on_path =
+        BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    asked_for.into_iter().chain(on_path).find(|program| program.is_file())
+}
+
+const NODE_VERSION: u32 = 20;
+const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-liberation", "fonts-noto-color-emoji"];
+const NO_BROWSER: &str = "the browser tests need Chromium or Chrome and this machine has neither: \
+                          install one and put it on the PATH, or name its program in CHROMIUM";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn packages_of_other_platforms_need_not_be_installed() {
+        let wanted = json!({"packages": {
+            "": {"name": "workspace"},
+            "node_modules/a": {"version": "1.0.0"},
+            "node_modules/a-windows": {"version": "1.0.0", "optional": true},
+        }});
+        assert!(satisfies(&json!({"packages": {"node_modules/a": {"version": "1.0.0"}}}), &wanted));
+    }
+
+    #[test]
+    fn a_missing_or_older_package_must_be_installed() {
+        let wanted = json!({"packages": {"node_modules/a": {"version": "1.1.0"}}});
+        assert!(!satisfies(&json!({"packages": {}}), &wanted));
+        let older = json!({"packages": {"node_modules/a": {"version": "1.0.0"}}});
+        assert!(!satisfies(&older, &wanted));
+    }
+}

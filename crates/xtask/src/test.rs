@@ -1,0 +1,76 @@
+//! Runs every test, browser tests included.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    sdk::{self, Flavour},
+    setup,
+    start::SERVER,
+    workspace::{Workspace, files_below, run},
+};
+
+/// Runs the groups in order and stops at the first that fails.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    let mut times = Vec::new();
+    let mut group = |name: &'static str, run: &mut dyn FnMut() -> Result<()>| -> Result<()> {
+        println!("\n=== {name}\n");
+        let started = Instant::now();
+        let result = run().with_context(|| format!("the test group `{name}` failed"));
+        times.push((name, started.elapsed()));
+        result
+    };
+    let mut browser = PathBuf::new();
+    group("set-up", &mut || {
+        browser = setup::test_tools(workspace)?;
+        Ok(())
+    })?;
+    group("SDK and server build", &mut || {
+        sdk::build(workspace, Flavour::Release)?;
+        run(workspace.cargo().args(["build", "--package", "server"]))
+    })?;
+    group("cargo test", &mut || {
+        // This program is tested as it was built: with the others its packages would be built twice.
+        run(workspace.cargo().args(["test", "--package", "xtask"]))?;
+        run(workspace.cargo().args(["test", "--workspace", "--exclude", "xtask", "--all-features"]))
+    })?;
+    group("node --test", &mut || {
+        let certificate = workspace.target.join("test-certificate");
+        // `cargo test` has just built it.
+        let example = workspace.target.join("debug/examples").join(CERTIFICATE);
+        run(workspace.command(example).arg(&certificate))?;
+        let mut node = workspace.command("node");
+        node.env("XANO_SERVER_BIN", workspace.target.join("debug").join(SERVER));
+        node.env("CHROMIUM", &browser);
+        node.env("XANO_TEST_CERT", certificate.join("cert.pem"));
+        node.env("XANO_TEST_KEY", certificate.join("key.pem"));
+        node.args(["--test", "--test-reporter=spec", "--test-timeout=120000"]);
+        run(node.args(test_files(workspace)?))
+    })?;
+    print_times(&times);
+    Ok(())
+}
+
+/// All `*.test.js` files; Node 20 has no patterns for them.
+fn test_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut files = files_below(&workspace.root.join("tests"))?;
+    files.retain(|file| file.to_string_lossy().ends_with(".test.js"));
+    if files.is_empty() {
+        bail!("there is no *.test.js file below tests/");
+    }
+    Ok(files)
+}
+
+fn print_times(times: &[(&str, Duration)]) {
+    println!("\nall groups passed");
+    for (name, time) in times {
+        println!("{name:<22} {:>6.1} s", time.as_secs_f32());
+    }
+}
+
+/// The example in the server crate that writes a certificate.
+const CERTIFICATE: &str = if cfg!(windows) { "test_certificate.exe" } else { "test_certificate" };
