@@ -134,6 +134,32 @@ pub enum EngineEvent {
     },
 }
 
+impl EngineCommand {
+    /// The session that waits for one [`EngineEvent`] that [answers](EngineEvent::answers) this.
+    pub const fn awaits_answer(&self) -> Option<SessionKey> {
+        match self {
+            Self::Join { session, .. } | Self::ReadHistory { session, .. } => Some(*session),
+            Self::Leave { session, .. } => *session,
+            Self::Publish { .. } | Self::SendPrivately { .. } => None,
+        }
+    }
+}
+
+impl EngineEvent {
+    /// The session whose command this answers, if it is one that
+    /// [awaits an answer](EngineCommand::awaits_answer).
+    pub const fn answers(&self) -> Option<SessionKey> {
+        match self {
+            Self::Joined(joined) => Some(joined.session),
+            Self::Left { session, .. } | Self::History { session, .. } => Some(*session),
+            // What is sent is refused, but not awaited.
+            Self::Refused { action: Action::Message, .. } => None,
+            Self::Refused { session, .. } => Some(*session),
+            Self::Published { .. } | Self::PresenceChanged { .. } | Self::Private { .. } => None,
+        }
+    }
+}
+
 /// The answer to [`EngineCommand::Join`].
 #[derive(Debug)]
 pub struct Joined {

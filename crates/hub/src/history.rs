@@ -20,10 +20,19 @@ impl History {
     pub fn push(&mut self, publication: Arc<Publication>, size: usize) {
         self.bytes += publication.size();
         self.entries.push_back(publication);
-        while self.entries.len() > size || self.bytes > Self::MAX_BYTES {
-            let Some(oldest) = self.entries.pop_front() else { return };
-            self.bytes -= oldest.size();
-        }
+        while (self.entries.len() > size || self.bytes > Self::MAX_BYTES) && self.drop_oldest() {}
+    }
+
+    /// Drops the oldest publication; whether there was one.
+    pub fn drop_oldest(&mut self) -> bool {
+        let oldest = self.entries.pop_front();
+        self.bytes -= oldest.as_ref().map_or(0, |oldest| oldest.size());
+        oldest.is_some()
+    }
+
+    /// What all this takes in memory, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What a reader with or without identity may see of the newest `size`, oldest first.

@@ -123,7 +123,11 @@ impl<'a> ClientMessage<'a> {
 }
 
 impl DecodeError {
-    fn malformed(action: Option<&str>, message: String) -> Self {
+    fn malformed(action: Option<&str>, mut message: String) -> Self {
+        // The reason may quote what it found, which may be nearly the whole frame.
+        if let Some((end, _)) = message.char_indices().nth(MAX_REASON) {
+            message.replace_range(end.., "…");
+        }
         Self {
             code: ErrorCode::MalformedFrame,
             message,
@@ -153,5 +157,7 @@ struct ClientFrame<'a> {
     payload: Option<&'a RawValue>,
 }
 
+/// How long a reason may be, in characters.
+const MAX_REASON: usize = 200;
 /// How much of an unknown action's name goes back to its sender, in characters.
 const MAX_ECHOED_ACTION: usize = 64;

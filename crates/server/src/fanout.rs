@@ -121,6 +121,15 @@ impl Fanout {
         }
     }
 
+    /// Ends a connection's reading of all channels.
+    pub(crate) fn detach_all(&mut self, all: &mut Slab<Connection>, index: u32) {
+        while let Some(seat) =
+            all.get(index as usize).and_then(|connection| connection.seats.last().copied())
+        {
+            self.detach(all, index, seat.channel);
+        }
+    }
+
     /// Appends a publication to the logs of all who may see it.
     pub(crate) fn publish(&mut self, channel: ChannelKey, publication: &Publication) {
         for authenticated in [false, true] {
@@ -158,9 +167,13 @@ impl Fanout {
         index: u32,
         text: &[u8],
     ) -> Result<(), Effect> {
-        if connection.outbox.len() > self.max_lag {
+        if connection.outbox.is_empty() {
+            connection.pushed = 0;
+        }
+        if connection.pushed > self.max_lag {
             return Err(Effect::TooSlow(index));
         }
+        connection.pushed += text.len();
         if !connection.blocked {
             self.collect(connection);
         }
@@ -215,8 +228,8 @@ impl Fanout {
                 self.dirty.push_back((channel, class));
             } else {
                 readers.queued = false;
-                readers.release();
             }
+            readers.release();
         }
     }
 
@@ -307,13 +320,15 @@ impl Fanout {
             *budget -= 1;
             if connection.seats.len() > 1 || !connection.outbox.is_empty() {
                 self.write(connection, index, effects);
-                continue;
+            } else {
+                let mut unread = [IoSlice::new(readers.log.from(cursor))];
+                match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
+                    Ok(written) => self.account(connection, written),
+                    Err(_) => effects.push(Effect::Gone(index)),
+                }
             }
-            let mut unread = [IoSlice::new(readers.log.from(cursor))];
-            match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
-                Ok(written) => self.account(connection, written),
-                Err(_) => effects.push(Effect::Gone(index)),
-            }
+            // A broken socket has got nothing: until it is let go, the log must reach back to it.
+            self.channels[channel.0 as usize][class.index()].note_progress(place);
         }
     }
 
@@ -437,6 +452,7 @@ fn write_slices(
             Err(error) => return Err(error),
         }
     }
+    *blocked |= stream.holds_back();
     Ok(written)
 }
 
@@ -444,3 +460,6 @@ fn write_slices(
 const MAX_SLICES: usize = 16;
 /// The length below which a log is not worth cutting, in bytes.
 const MIN_CUT: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hub::{EngineCommand, EngineEvent, Hub, Now, Output, SessionKey};
+use hub::{EngineCommand, Hub, Now, Output, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
@@ -113,6 +113,9 @@ impl Shard {
     fn handle_ready(&mut self, index: u32, event: &mio::event::Event) {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         if event.is_writable() && connection.blocked {
+            // Who reads is alive, even if for now nobody listens to it.
+            let key = SessionKey { index, generation: connection.generation };
+            self.hub.handle_sign_of_life(key, self.clock.now);
             match connection.stream.resume_writing() {
                 Ok(all) => connection.blocked = !all,
                 Err(_) => return self.effects.push(Effect::Gone(index)),
@@ -130,11 +133,11 @@ impl Shard {
         match event {
             Event::Accepted(accepted) => self.accept(*accepted),
             Event::Engine(event) => {
-                if let EngineEvent::Joined(_)
-                | EngineEvent::Left { .. }
-                | EngineEvent::History { .. } = event
+                if let Some(session) = event.answers()
+                    && let Some(connection) = lookup(&mut self.connections, session)
                 {
-                    self.note_answer(&event);
+                    connection.unanswered -= 1;
+                    connection.report(session.index, &mut self.effects);
                 }
                 self.hub.handle_engine(event);
                 self.carry_out();
@@ -187,6 +190,10 @@ impl Shard {
             connection.stalled = false;
             if connection.decoder.has_rest() {
                 self.decode(key, &mut []);
+                if self.connection(key).is_some_and(|connection| connection.must_wait()) {
+                    // To read on would pile up what the client sends while it has to wait.
+                    return;
+                }
             }
             let mut buffer = mem::take(&mut self.buffer);
             let result = self.connections.get_mut(index as usize).map(|connection| {
@@ -243,8 +250,7 @@ impl Shard {
                 self.answer_close(key, code);
                 return false;
             }
-            (_, State::Ending { .. }) => return false,
-            (_, State::Closing { .. }) => return true,
+            (_, State::Closing { .. } | State::Ending { .. }) => return true,
             (Frame::Text(text), State::Open) => self.hub.handle_text(key, text, now),
             (Frame::Pong, State::Open) => self.hub.handle_sign_of_life(key, now),
             (Frame::Ping(content), State::Open) => {
@@ -318,26 +324,12 @@ impl Shard {
     }
 
     fn submit(&mut self, command: EngineCommand) {
-        if let EngineCommand::Join { session, .. }
-        | EngineCommand::Leave { session: Some(session), .. }
-        | EngineCommand::ReadHistory { session, .. } = command
+        if let Some(session) = command.awaits_answer()
             && let Some(connection) = self.connection(session)
         {
             connection.unanswered += 1;
         }
         self.engine.submit(self.id, command);
-    }
-
-    fn note_answer(&mut self, event: &EngineEvent) {
-        let session = match event {
-            EngineEvent::Joined(joined) => joined.session,
-            EngineEvent::Left { session, .. } | EngineEvent::History { session, .. } => *session,
-            _ => return,
-        };
-        if let Some(connection) = lookup(&mut self.connections, session) {
-            connection.unanswered -= 1;
-            connection.report(session.index, &mut self.effects);
-        }
     }
 
     /// Ends a connection for a reason of the transport's own.
@@ -384,6 +376,8 @@ impl Shard {
         connection.state = State::Ending { until: 0 };
         self.hub.handle_close(key);
         self.carry_out();
+        // A channel whose leaving the engine has not answered yet is still being read.
+        self.fanout.detach_all(&mut self.connections, index);
         let mut connection = self.connections.remove(index as usize);
         if let Err(error) = connection.stream.deregister(self.poll.registry()) {
             tracing::debug!(%error, "a socket was gone before it was let go");

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     pub(crate) seats: Vec<Seat>,
     /// The socket is full; its next writable event ends this.
     pub(crate) blocked: bool,
+    /// Bytes it did not ask for that were put into its outbox since that was last empty.
+    pub(crate) pushed: usize,
     /// How many of its requests the engine has still to answer.
     pub(crate) unanswered: u8,
     /// It is not read from, because its requests have to wait.
@@ -87,6 +89,7 @@ impl Connection {
             outbox: Outbox::default(),
             seats: Vec::new(),
             blocked: false,
+            pushed: 0,
             unanswered: 0,
             stalled: false,
             listed: false,
@@ -101,7 +104,8 @@ impl Connection {
 
     /// Tells what a write has changed for the connection.
     pub(crate) fn report(&self, index: u32, effects: &mut Vec<Effect>) {
-        if matches!(self.state, State::Ending { .. }) && self.outbox.is_empty() {
+        let all_written = self.outbox.is_empty() && !self.blocked;
+        if matches!(self.state, State::Ending { .. }) && all_written {
             effects.push(Effect::Gone(index));
         } else if self.stalled && !self.must_wait() {
             effects.push(Effect::Relieved(index));
@@ -125,6 +129,10 @@ impl Outbox {
         self.written += count;
         if self.written == self.bytes.len() {
             *self = Self::default();
+        } else if self.written > self.bytes.len() / 2 {
+            // A client may for ever be a little behind: what it has read must go all the same.
+            self.bytes.drain(..self.written);
+            self.written = 0;
         }
     }
 

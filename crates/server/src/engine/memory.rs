@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -20,6 +21,8 @@ use crate::inbox::{Event, Inbox};
 pub struct MemoryEngine {
     inboxes: Vec<Arc<Inbox>>,
     parts: Vec<Mutex<Part>>,
+    /// Bytes of all histories together.
+    history_bytes: AtomicUsize,
     hasher: RandomState,
 }
 
@@ -68,7 +71,7 @@ impl MemoryEngine {
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { inboxes, parts, hasher: RandomState::new() }
+        Self { inboxes, parts, history_bytes: AtomicUsize::new(0), hasher: RandomState::new() }
     }
 
     fn part(&self, channel: &ChannelName) -> MutexGuard<'_, Part> {
@@ -108,8 +111,10 @@ impl MemoryEngine {
         self.send(shard, EngineEvent::Joined(Box::new(joined)));
     }
 
-    fn leave(&self, name: &ChannelName, member: SessionId) {
+    /// `answer` goes out first: who has left is not told of its own leaving.
+    fn leave(&self, name: &ChannelName, member: SessionId, answer: impl FnOnce()) {
         let mut part = self.part(name);
+        answer();
         let Some(channel) = part.channels.get_mut(name) else { return };
         let Some(seat) = channel.roster.remove(member) else { return };
         if let Some(at) = channel.shards.iter().position(|(id, _)| *id == seat.shard) {
@@ -126,7 +131,8 @@ impl MemoryEngine {
             });
         }
         if channel.roster.is_empty() {
-            part.retire(name);
+            let freed = part.retire(name);
+            self.history_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
     }
 
@@ -144,12 +150,19 @@ impl MemoryEngine {
         }
         let publication = Arc::new(channel.number(draft, authenticated_only));
         if history > 0 {
+            let before = channel.history.bytes();
             channel.history.push(Arc::clone(&publication), history as usize);
+            self.history_bytes.fetch_add(channel.history.bytes(), Ordering::Relaxed);
+            self.history_bytes.fetch_sub(before, Ordering::Relaxed);
         }
         self.send_to_all(channel, || EngineEvent::Published {
             channel: name.clone(),
             publication: Arc::clone(&publication),
         });
+        if self.history_bytes.load(Ordering::Relaxed) > MAX_HISTORY_BYTES {
+            let freed = part.make_room(name, publication.size());
+            self.history_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -190,10 +203,11 @@ impl Engine for MemoryEngine {
                 self.join(channel, seat, &JoinAnswer { session, history, presence, authenticated });
             }
             EngineCommand::Leave { session, member, channel } => {
-                self.leave(&channel, member);
-                if let Some(session) = session {
-                    self.send(shard, EngineEvent::Left { session, channel });
-                }
+                self.leave(&channel, member, || {
+                    if let Some(session) = session {
+                        self.send(shard, EngineEvent::Left { session, channel: channel.clone() });
+                    }
+                });
             }
             EngineCommand::Publish { session, channel, draft, authenticated_only, history } => {
                 if let Err(code) = self.publish(&channel, draft, authenticated_only, history) {
@@ -226,25 +240,43 @@ impl Engine for MemoryEngine {
 
 impl Part {
     /// Nobody is in the channel any more: it goes at once if it keeps nothing, and else when too
-    /// many others have been idle for less long.
-    fn retire(&mut self, name: &ChannelName) {
-        let Some(channel) = self.channels.get_mut(name) else { return };
+    /// many others have been idle for less long. Returns the bytes of history that went.
+    fn retire(&mut self, name: &ChannelName) -> usize {
+        let Some(channel) = self.channels.get_mut(name) else { return 0 };
         if channel.history.is_empty() {
             self.channels.remove(name);
-            return;
+            return 0;
         }
         self.idle_count += 1;
         channel.idle = self.idle_count;
         self.idle.push_back((name.clone(), self.idle_count));
-        if self.idle.len() > MAX_IDLE_CHANNELS / PARTS
-            && let Some((name, idle)) = self.idle.pop_front()
-            && self
-                .channels
-                .get(&name)
-                .is_some_and(|channel| channel.idle == idle && channel.roster.is_empty())
-        {
-            self.channels.remove(&name);
+        if self.idle.len() > MAX_IDLE_CHANNELS / PARTS { self.forget_idle() } else { 0 }
+    }
+
+    /// Frees `bytes` of history: channels that are idle go first, then the oldest of `name`.
+    /// Returns what went, which may be less, or more.
+    fn make_room(&mut self, name: &ChannelName, bytes: usize) -> usize {
+        let mut freed = 0;
+        while freed < bytes && !self.idle.is_empty() {
+            freed += self.forget_idle();
         }
+        if let Some(Channel { history, .. }) = self.channels.get_mut(name) {
+            let before = history.bytes();
+            while freed + before - history.bytes() < bytes && history.drop_oldest() {}
+            freed += before - history.bytes();
+        }
+        freed
+    }
+
+    /// Forgets the channel that has been idle longest, unless it is in use again; the bytes of its
+    /// history.
+    fn forget_idle(&mut self) -> usize {
+        let Some((name, idle)) = self.idle.pop_front() else { return 0 };
+        let still = |channel: &Channel| channel.idle == idle && channel.roster.is_empty();
+        if !self.channels.get(&name).is_some_and(still) {
+            return 0;
+        }
+        self.channels.remove(&name).map_or(0, |channel| channel.history.bytes())
     }
 }
 
@@ -293,5 +325,7 @@ impl Channel {
 
 /// How many locks the channels share.
 const PARTS: usize = 64;
+/// What all histories together may take, in bytes.
+const MAX_HISTORY_BYTES: usize = 1 << 30;
 /// How many channels without members keep their history.
 const MAX_IDLE_CHANNELS: usize = 16_384;

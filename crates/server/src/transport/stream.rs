@@ -86,6 +86,14 @@ impl Stream {
         }
     }
 
+    /// Whether written bytes have not reached the socket, because it is full.
+    pub(crate) fn holds_back(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(_, tls) => tls.wants_write(),
+        }
+    }
+
     /// The socket has room again: writes what TLS still holds; whether that was all.
     pub(crate) fn resume_writing(&mut self) -> io::Result<bool> {
         match self {

@@ -1,0 +1,12 @@
+//! The server over real sockets, as its clients and its enemies see it.
+
+mod endings;
+mod handshake;
+mod hostile;
+mod joining;
+mod messages;
+mod program;
+mod refusals;
+mod slow;
+mod support;
+mod tls;

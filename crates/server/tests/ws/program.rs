@@ -1,0 +1,116 @@
+//! The program as it is started from a command line.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::support::Client;
+
+/// The program while it serves the demo; killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    data_dir: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) hash: String,
+}
+
+impl Program {
+    pub(crate) fn start(name: &str) -> Self {
+        let data_dir = temporary(name);
+        let mut child = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"])
+            .arg(&data_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
+        let (mut port, mut hash) = (None, None);
+        for line in lines {
+            let line = line.expect("the program says where it listens");
+            if let Some((_, number)) = line.split_once("is listening on http://127.0.0.1:") {
+                port = number.parse().ok();
+            }
+            if let Some((_, text)) = line.split_once("connection hash") {
+                hash = Some(text.trim().to_owned());
+            }
+            if line.starts_with("Ctrl-C") {
+                break;
+            }
+        }
+        let port = port.expect("the program says its port");
+        Self { child, data_dir, port, hash: hash.expect("the program says its hash") }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.port, &self.hash)
+    }
+
+    /// The most memory it has had so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+        kilobytes.expect("Linux counts memory") << 10
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        fs::remove_dir_all(&self.data_dir).ok();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
+    command.arg("serve").args(arguments);
+    command
+}
+
+pub(crate) fn temporary(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("xano-ws-{name}-{}", std::process::id()))
+}
+
+fn assert_fails(output: &Output, texts: &[&str]) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    for text in texts {
+        assert!(errors.contains(text), "{text} in {errors}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_with_the_way_out() {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = other.local_addr().expect("a listener has an address").to_string();
+    let output = command(&["--listen", &address]).output().expect("the program starts");
+    assert_fails(&output, &["error: ", &address, "another program", "--listen HOST:PORT"]);
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_named() {
+    let missing = temporary("missing").join("cert.pem");
+    let missing = missing.to_str().expect("the path is text");
+    let output = command(&["--listen", "127.0.0.1:0", "--tls-cert", missing, "--tls-key", missing])
+        .output()
+        .expect("the program starts");
+    assert_fails(&output, &["error: ", "certificate", missing]);
+}
+
+#[cfg(unix)]
+#[test]
+fn told_to_stop_it_closes_its_connections_and_ends_well() {
+    let mut program = Program::start("sigterm");
+    let mut client = program.connect();
+    client.join("marvel-chat-room", false, false);
+    let told = Command::new("kill").arg("-TERM").arg(program.child.id().to_string()).status();
+    assert!(told.expect("there is a kill").success());
+    assert_eq!(client.read_close(), 1012);
+    let status = program.child.wait().expect("the program ends");
+    assert_eq!(status.code(), Some(0));
+}

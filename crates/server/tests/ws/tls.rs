@@ -1,0 +1,116 @@
+//! The same over TLS.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hub::Settings;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use server::NodeOptions;
+use server::config::ServeConfig;
+
+use crate::program::temporary;
+use crate::support::{Client, HASH, Server, config, open, request};
+
+type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
+
+/// A server with a certificate of its own, and those who trust it.
+struct Secure {
+    server: Server,
+    client_config: Arc<ClientConfig>,
+    directory: PathBuf,
+}
+
+impl Secure {
+    fn start(name: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate can be made");
+        let directory = temporary(name);
+        fs::create_dir_all(&directory).expect("a temporary directory can be made");
+        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        fs::write(&certificate, made.cert.pem()).expect("a file can be written");
+        fs::write(&key, made.signing_key.serialize_pem()).expect("a file can be written");
+        let config = ServeConfig { tls_cert: Some(certificate), tls_key: Some(key), ..config() };
+        let settings = Settings::new(HASH.to_owned(), vec![open("room")]);
+        let options = NodeOptions { shards: 2, ..NodeOptions::default() };
+        let server = Server::serving(config, settings, options);
+        Self { server, client_config: trusting(made.cert.der()), directory }
+    }
+
+    fn member(&self) -> TlsClient {
+        let name = ServerName::try_from("localhost").expect("this is a name");
+        let tls = ClientConnection::new(Arc::clone(&self.client_config), name)
+            .expect("the configuration is right");
+        let stream = StreamOwned::new(tls, self.server.tcp());
+        let mut client = Client::over(stream, &format!("wss://localhost/rt/{HASH}"));
+        client.join("room", false, false);
+        client
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        // What is left behind is in the directory for temporary files.
+        fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+fn trusting(certificate: &CertificateDer<'_>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone().into_owned()).expect("the certificate is one");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider can do TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+#[test]
+fn a_thousand_messages_and_a_large_one_go_both_ways() {
+    let secure = Secure::start("messages");
+    let (mut thor, mut loki) = (secure.member(), secure.member());
+    for n in 0..1_000 {
+        thor.say("room", &n.to_string());
+    }
+    for client in [&mut thor, &mut loki] {
+        (0..1_000).for_each(|n| assert_eq!(client.read("message")["payload"], n));
+    }
+    let large = "x".repeat(900 << 10);
+    for turn in 0..2 {
+        [&mut thor, &mut loki][turn].say("room", &format!("\"{large}\""));
+        for client in [&mut thor, &mut loki] {
+            assert_eq!(client.read("message")["payload"], large.as_str());
+        }
+    }
+}
+
+#[test]
+fn a_long_answer_comes_to_its_end_without_anybody_saying_more() {
+    let secure = Secure::start("answers");
+    let mut client = secure.member();
+    let piece = format!("\"{}\"", "x".repeat(300_000));
+    for _ in 0..30 {
+        client.say("room", &piece);
+        client.read("message");
+    }
+    for _ in 0..10 {
+        client.send(request("history", "room"));
+        let text = client.read_text();
+        assert!(text.len() > 30 * 300_000 && text.ends_with("]}}"));
+    }
+}
+
+#[test]
+fn a_stopping_server_says_so() {
+    let mut secure = Secure::start("drain");
+    let mut clients: Vec<_> = (0..3).map(|_| secure.member()).collect();
+    secure.server.stop();
+    for client in &mut clients {
+        assert_eq!(client.read_close(), 1012);
+    }
+    secure.server.wait();
+}
