@@ -161,3 +161,37 @@ struct ClientFrame<'a> {
 const MAX_REASON: usize = 200;
 /// How much of an unknown action's name goes back to its sender, in characters.
 const MAX_ECHOED_ACTION: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> (ErrorCode, String) {
+        let error = ClientMessage::decode(text).expect_err("the frame is no message");
+        (error.code, error.message)
+    }
+
+    #[test]
+    fn a_refusal_says_where_and_does_not_repeat_everything() {
+        let (code, message) = refusal(r#"{"action":"join","options":7}"#);
+        assert_eq!(code, ErrorCode::MalformedFrame);
+        assert!(message.contains("at line 1 column"), "{message}");
+        let (_, message) =
+            refusal(&format!(r#"{{"action":"join","options":"{}"}}"#, "ä".repeat(10_000)));
+        assert_eq!(message.chars().count(), MAX_REASON + 1);
+        assert!(message.ends_with('…'));
+    }
+
+    #[test]
+    fn what_older_clients_leave_out_counts_as_nothing() {
+        let text = r#"{"action":"join","options":{"channel":"a","authenticated":null,"socketId":null,"more":1}}"#;
+        let message = ClientMessage::decode(text).expect("the frame is a join");
+        assert!(
+            matches!(message, ClientMessage::Join { request, .. } if request == JoinRequest::default())
+        );
+        let message = ClientMessage::decode(r#"{"action":"message","options":{"channel":"a"}}"#);
+        assert!(
+            matches!(message, Ok(ClientMessage::Message { payload, .. }) if payload.get() == "null")
+        );
+    }
+}

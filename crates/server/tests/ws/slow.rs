@@ -86,6 +86,31 @@ fn who_reads_slowly_is_not_taken_for_dead_although_nobody_listens_to_it() {
     slow.join("room");
 }
 
+#[test]
+fn a_private_message_waits_behind_a_long_answer_and_costs_nobody_its_connection() {
+    let room = hub::ChannelSettings { client_private_messaging: true, ..open("room") };
+    let options = NodeOptions { shards: 1, max_lag: 64 << 10, ..NodeOptions::default() };
+    let server = Server::with_options(vec![room], options);
+    let mut sender = server.member("room");
+    let word = format!("\"{}\"", "x".repeat(900_000));
+    for _ in 0..15 {
+        sender.say("room", &word);
+        sender.read("message");
+    }
+    let mut reader = Raw::connect(server.port);
+    reader.join("room");
+    let id = sender.roster("room").pop().expect("the reader is in the room");
+    reader.send(&text_frame(&request("history", "room")));
+    // The answer has begun, and is longer than what fits into the buffers on its way.
+    reader.peek();
+    let options = format!(r#"{{"channel":"room","socketId":"{id}"}}"#);
+    sender.send(format!(r#"{{"action":"message","options":{options},"payload":"psst"}}"#));
+    sender.expect_nothing();
+    let (_, history) = reader.read();
+    assert!(history.len() > 13_000_000, "the history is long: {}", history.len());
+    assert_eq!(reader.read_json()["payload"], "psst");
+}
+
 /// The number at a message's end: these are too many and too long to be parsed.
 fn seq_of(text: &str) -> u64 {
     let number =

@@ -179,6 +179,15 @@ impl<S: Read + Write> Client<S> {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
     }
 
+    /// Who is in `channel` according to the answer to one more join, in the order they came.
+    pub(crate) fn roster(&mut self, channel: &str) -> Vec<String> {
+        self.join(channel, false, true);
+        let full = self.read("presence_full");
+        let members = full["payload"]["presence"].as_array().expect("a roster is a list");
+        let id = |member: &Value| member["socketId"].as_str().expect("members have ids").to_owned();
+        members.iter().map(id).collect()
+    }
+
     /// The next frame, which must have this action.
     pub(crate) fn read(&mut self, action: &str) -> Value {
         let frame = self.read_any();
@@ -251,6 +260,12 @@ impl Raw {
         let mut content = vec![0; length];
         self.tcp.read_exact(&mut content).expect("the frame comes whole");
         (first, content)
+    }
+
+    /// Waits until something has come, and leaves it there.
+    pub(crate) fn peek(&self) {
+        let count = self.tcp.peek(&mut [0]).expect("something comes");
+        assert_eq!(count, 1, "the connection is open");
     }
 
     pub(crate) fn read_json(&mut self) -> Value {
