@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use protocol::{
-    Action, ErrorCode, ErrorPayload, HistoryPayload, JoinAck, PresenceAction, PresenceFull,
-    PresenceUpdate, RawPayload, Recipients, ServerFrame, ServerOptions,
+    AckPayload, Action, ErrorPayload, HistoryPayload, JoinAck, PresenceAction, PresenceFull,
+    PresenceUpdate, RawPayload, Recipients, RequestId, ServerFrame, ServerOptions,
 };
 use serde::Serialize;
 
 use crate::engine::Joined;
-use crate::publication::Publication;
+use crate::publication::{Publication, Receipt};
 use crate::session::Member;
 use crate::settings::ChannelSettings;
 
@@ -26,6 +26,8 @@ pub(crate) fn join_ack(
         seq: joined.position.seq,
         history: settings.history.get(),
         presence: settings.presence,
+        resumed: joined.resumed.as_ref().map(Result::is_ok),
+        reason: joined.resumed.as_ref().and_then(|resumed| resumed.as_ref().err().copied()),
         features: FEATURES.to_vec(),
         ping_interval,
     };
@@ -36,14 +38,18 @@ pub(crate) fn leave_ack(channel: &str, member: &Member) -> Vec<u8> {
     channel_frame(Action::Leave, channel, Some(member), ())
 }
 
+/// `more` is told to who asked for a part.
 pub(crate) fn history(
     channel: &str,
     authenticated: bool,
     publications: &[Arc<Publication>],
+    more: Option<bool>,
 ) -> Vec<u8> {
-    let empty = HistoryPayload::<()> { history: Vec::new() };
+    let empty = HistoryPayload::<()> { history: Vec::new(), more };
     let mut frame = channel_frame(Action::History, channel, None, empty);
-    let end = frame.split_off(frame.len() - b"]}}".len());
+    let start = b"\"history\":[";
+    let at = frame.windows(start.len()).rposition(|window| window == start);
+    let end = frame.split_off(at.map_or(frame.len(), |at| at + start.len()));
     frame.reserve(publications.iter().map(|publication| publication.size()).sum());
     for (n, publication) in publications.iter().enumerate() {
         if n > 0 {
@@ -53,6 +59,18 @@ pub(crate) fn history(
     }
     frame.extend_from_slice(&end);
     frame
+}
+
+pub(crate) fn publication(authenticated: bool, publication: &Publication) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(publication.size());
+    publication.write(authenticated, &mut frame);
+    frame
+}
+
+pub(crate) fn ack(channel: &str, request: &RequestId, receipt: &Receipt) -> Vec<u8> {
+    let options = ServerOptions::Request { channel, id: request.as_str() };
+    let payload = AckPayload { id: receipt.id.as_str(), seq: receipt.seq, ts: receipt.ts };
+    text(&ServerFrame { action: Action::Ack, options, client: None::<()>, payload })
 }
 
 pub(crate) fn presence_full(channel: &str, members: &[Arc<Member>]) -> Vec<u8> {
@@ -94,13 +112,14 @@ pub(crate) fn message_head(
 
 pub(crate) fn error(
     channel: Option<&str>,
-    code: ErrorCode,
-    message: &str,
-    action: Option<&str>,
+    request: Option<&RequestId>,
+    payload: ErrorPayload<'_>,
 ) -> Vec<u8> {
-    let options =
-        channel.map_or(ServerOptions::Connection {}, |channel| ServerOptions::Channel { channel });
-    let payload = ErrorPayload { message, code, action };
+    let options = match (channel, request) {
+        (None, _) => ServerOptions::Connection {},
+        (Some(channel), None) => ServerOptions::Channel { channel },
+        (Some(channel), Some(request)) => ServerOptions::Request { channel, id: request.as_str() },
+    };
     text(&ServerFrame { action: Action::Error, options, client: None::<()>, payload })
 }
 
@@ -123,4 +142,4 @@ fn text(frame: &impl Serialize) -> Vec<u8> {
 }
 
 /// What this server can do beyond the first version of the protocol.
-const FEATURES: [&str; 1] = ["ping"];
+const FEATURES: [&str; 4] = ["ack", "history", "ping", "resume"];

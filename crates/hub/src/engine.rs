@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
+use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume, ResumeRefusal};
 
-use crate::publication::{Draft, Publication};
+use crate::publication::{Draft, Publication, Receipt};
 use crate::session::{Member, SessionId, SessionKey};
 
 /// What the hub asks of the engine. Commands for one channel take effect in the order given.
@@ -23,6 +23,8 @@ pub enum EngineCommand {
         history: Option<u32>,
         /// Whether the answer shall have the roster, which also means that updates are to follow.
         presence: bool,
+        /// Where the member has read before; the answer shall have what it has missed.
+        resume: Option<Resume>,
         /// Whether the other members shall hear of a new member, and of its leaving.
         announce: bool,
     },
@@ -43,6 +45,11 @@ pub enum EngineCommand {
         channel: ChannelName,
         /// What.
         draft: Draft,
+        /// What its sender calls it, if it is to be told of the place with [`EngineEvent::Acked`].
+        /// The same name again within the channel's window is told the same and publishes nothing.
+        request: Option<RequestId>,
+        /// Whether the sender has an identity, which decides how it counts.
+        authenticated: bool,
         /// Whether only authenticated members may see it.
         authenticated_only: bool,
         /// How many publications the channel keeps.
@@ -60,6 +67,8 @@ pub enum EngineCommand {
         authenticated_only: bool,
         /// What.
         draft: Draft,
+        /// As for [`Publish`](Self::Publish).
+        request: Option<RequestId>,
     },
     /// Read the kept publications. Answered by [`EngineEvent::History`].
     ReadHistory {
@@ -71,6 +80,10 @@ pub enum EngineCommand {
         channel: ChannelName,
         /// How many at most.
         limit: u32,
+        /// Only those with a smaller number as the reader counts; `None` for the newest.
+        before: Option<u64>,
+        /// Whether the answer shall say if there are older ones.
+        is_page: bool,
     },
 }
 
@@ -120,6 +133,19 @@ pub enum EngineEvent {
         channel: ChannelName,
         /// What it may see, oldest first.
         publications: Vec<Arc<Publication>>,
+        /// Whether there are older ones, if that was asked.
+        more: Option<bool>,
+    },
+    /// A message that carried a name has its place, and who is to see it will.
+    Acked {
+        /// Whose.
+        session: SessionKey,
+        /// Where.
+        channel: ChannelName,
+        /// What its sender calls it.
+        request: RequestId,
+        /// Its place.
+        receipt: Receipt,
     },
     /// A command was not carried out.
     Refused {
@@ -131,6 +157,8 @@ pub enum EngineEvent {
         action: Action,
         /// Why not.
         code: ErrorCode,
+        /// What its sender calls the message, if it has said so.
+        request: Option<RequestId>,
     },
 }
 
@@ -155,7 +183,10 @@ impl EngineEvent {
             // What is sent is refused, but not awaited.
             Self::Refused { action: Action::Message, .. } => None,
             Self::Refused { session, .. } => Some(*session),
-            Self::Published { .. } | Self::PresenceChanged { .. } | Self::Private { .. } => None,
+            Self::Acked { .. }
+            | Self::Published { .. }
+            | Self::PresenceChanged { .. }
+            | Self::Private { .. } => None,
         }
     }
 }
@@ -169,6 +200,9 @@ pub struct Joined {
     pub channel: ChannelName,
     /// The channel's position as the member counts it.
     pub position: Position,
+    /// What it has missed, oldest first, or why that cannot be told, if asked for. Where it can, the
+    /// history is left out.
+    pub resumed: Option<Result<Vec<Arc<Publication>>, ResumeRefusal>>,
     /// What it may see of the history, oldest first, if asked for.
     pub history: Option<Vec<Arc<Publication>>>,
     /// The roster, with the member itself, if asked for.

@@ -7,44 +7,60 @@ use crate::publication::Publication;
 
 /// The newest publications of a channel; the oldest go first when it is full.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     entries: VecDeque<Arc<Publication>>,
     bytes: usize,
 }
 
 impl History {
     /// The most a channel keeps, in bytes, however many publications it may keep.
-    pub const MAX_BYTES: usize = 16 << 20;
+    pub(crate) const MAX_BYTES: usize = 16 << 20;
 
     /// Adds a publication, then drops the oldest until at most `size` are left.
-    pub fn push(&mut self, publication: Arc<Publication>, size: usize) {
+    pub(crate) fn push(&mut self, publication: Arc<Publication>, size: usize) {
         self.bytes += publication.size();
         self.entries.push_back(publication);
         while (self.entries.len() > size || self.bytes > Self::MAX_BYTES) && self.drop_oldest() {}
     }
 
     /// Drops the oldest publication; whether there was one.
-    pub fn drop_oldest(&mut self) -> bool {
+    pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.entries.pop_front();
         self.bytes -= oldest.as_ref().map_or(0, |oldest| oldest.size());
         oldest.is_some()
     }
 
     /// What all this takes in memory, in bytes.
-    pub const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What a reader with or without identity may see of the newest `size`, oldest first.
-    pub fn visible(&self, authenticated: bool, size: usize) -> Vec<Arc<Publication>> {
-        let newest = self.entries.iter().rev().filter(|entry| entry.is_visible(authenticated));
-        let mut entries: Vec<_> = newest.take(size).cloned().collect();
+    /// At most `limit` publications that a reader may see, oldest first, all with a number below
+    /// `before`; and whether there are older ones.
+    pub(crate) fn page(
+        &self,
+        authenticated: bool,
+        before: u64,
+        limit: usize,
+    ) -> (Vec<Arc<Publication>>, bool) {
+        let below =
+            |entry: &&Arc<Publication>| entry.seq(authenticated).is_some_and(|seq| seq < before);
+        let mut older = self.entries.iter().rev().filter(below);
+        let mut entries: Vec<_> = older.by_ref().take(limit).cloned().collect();
         entries.reverse();
-        entries
+        (entries, older.next().is_some())
+    }
+
+    /// The newest `count` publications that a reader may see, oldest first; `None` if not so many
+    /// are kept.
+    pub(crate) fn newest(&self, authenticated: bool, count: u64) -> Option<Vec<Arc<Publication>>> {
+        let count = usize::try_from(count).ok()?;
+        let (entries, _) = self.page(authenticated, u64::MAX, count);
+        (entries.len() == count).then_some(entries)
     }
 
     /// Whether nothing is kept.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }

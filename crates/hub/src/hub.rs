@@ -1,24 +1,24 @@
 //! The registry of one thread's sessions and channels, and every decision about them.
 
+mod answer;
+mod request;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use protocol::{
-    Action, ChannelName, ClientMessage, CloseCode, DecodeError, ErrorCode, JoinRequest, RawPayload,
-    Recipients,
+    Action, ChannelName, ClientMessage, CloseCode, DecodeError, ErrorCode, ErrorPayload, RequestId,
 };
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use slab::Slab;
 
-use crate::channel::{AudienceClass, Channel, ChannelKey};
+use crate::channel::{Channel, ChannelKey};
 use crate::encode;
-use crate::engine::{EngineCommand, EngineEvent, Joined};
+use crate::engine::EngineCommand;
 use crate::output::Output;
-use crate::permission::{Audience, Operation, permit};
-use crate::publication::{Draft, PublicationId};
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
-use crate::settings::Settings;
+use crate::settings::{ChannelSettings, Settings};
 
 /// One thread's share of the node's decisions.
 ///
@@ -104,11 +104,11 @@ impl Hub {
         self.sessions[place] =
             Some(Session::new(key.generation, Member::new(id, identity), now.seconds));
         if self.settings.connection_hash.as_deref() != Some(connection_hash) {
-            self.reply_error(key, None, ErrorCode::UnknownHash, None);
+            self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
             return self.close(key, CloseCode::UnknownHash);
         }
         if let Some(code) = token_refused {
-            self.reply_error(key, None, code, None);
+            self.refuse(key, (None, None), None, code);
         }
     }
 
@@ -150,38 +150,6 @@ impl Hub {
         }
     }
 
-    /// The engine answered, or tells something new.
-    pub fn handle_engine(&mut self, event: EngineEvent) {
-        match event {
-            EngineEvent::Joined(joined) => self.handle_joined(&joined),
-            EngineEvent::Left { session, channel } => self.handle_left(session, &channel),
-            EngineEvent::Published { channel, publication } => {
-                if let Some(&channel) = self.names.get(&channel) {
-                    self.outputs.push_back(Output::Publish { channel, publication });
-                }
-            }
-            EngineEvent::PresenceChanged { channel, action, member } => {
-                if let Some(&key) = self.names.get(&channel) {
-                    self.outputs.push_back(Output::announce(key, &channel, action, &member));
-                }
-            }
-            EngineEvent::Private { session, frame } => {
-                if self.session(session).is_some() {
-                    self.outputs.push_back(Output::Push { session, frame });
-                }
-            }
-            EngineEvent::History { session, channel, publications } => {
-                if let Some(Session { member, .. }) = self.session(session) {
-                    let frame = encode::history(&channel, member.authenticated, &publications);
-                    self.outputs.push_back(Output::Reply { session, frame });
-                }
-            }
-            EngineEvent::Refused { session, channel, action, code } => {
-                self.reply_error(session, Some(&channel), code, Some(action));
-            }
-        }
-    }
-
     /// Pings the silent and ends the dead. To be called about once a second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
@@ -215,180 +183,10 @@ impl Hub {
         }
     }
 
-    fn handle_message(&mut self, key: SessionKey, message: ClientMessage<'_>, now: Now) {
-        let (channel, action, result) = match message {
-            ClientMessage::Ping => {
-                return self
-                    .outputs
-                    .push_back(Output::Reply { session: key, frame: encode::pong() });
-            }
-            ClientMessage::Join { channel, request } => {
-                let result = self.join(key, &channel, request);
-                (channel, Action::Join, result)
-            }
-            ClientMessage::Leave { channel } => {
-                let result = self.leave(key, &channel);
-                (channel, Action::Leave, result)
-            }
-            ClientMessage::Message { channel, recipients, payload } => {
-                let result = self.send(key, &channel, (&recipients, payload), now);
-                (channel, Action::Message, result)
-            }
-            ClientMessage::History { channel } => {
-                let result = self.read_history(key, &channel);
-                (channel, Action::History, result)
-            }
-        };
-        if let Err(code) = result {
-            self.reply_error(key, Some(&channel), code, Some(action));
-        }
-    }
-
-    fn join(
-        &mut self,
-        key: SessionKey,
-        name: &ChannelName,
-        request: JoinRequest,
-    ) -> Result<(), ErrorCode> {
-        let settings = self.settings.channel(name).cloned().ok_or(ErrorCode::ChannelNotFound)?;
-        let authenticated = self.session(key).is_some_and(|session| session.member.authenticated);
-        permit(&settings, authenticated, Operation::Join)?;
-        let limit = self.limits.channels_per_session;
-        let channel = self.names.get(name).copied();
-        let Some(session) = self.session(key) else { return Ok(()) };
-        let member = Arc::clone(&session.member);
-
-        if !channel.is_some_and(|channel| session.is_in(channel)) {
-            if session.memberships().len() >= limit {
-                return Err(ErrorCode::TooManyChannels);
-            }
-            let channel = self.enter(name, Arc::clone(&settings));
-            if let Some(session) = self.session(key) {
-                session.join(channel);
-            }
-        }
-        let kept = settings.history.get();
-        self.outputs.push_back(Output::Engine(EngineCommand::Join {
-            session: key,
-            member,
-            channel: name.clone(),
-            history: (request.history && kept > 0).then_some(kept),
-            presence: request.presence && settings.presence,
-            announce: settings.presence,
-        }));
-        Ok(())
-    }
-
-    /// The session stays a reader until the engine has answered, so that it gets what it sent
-    /// before. Leaving where one never was is answered like leaving: the state asked for holds.
-    fn leave(&mut self, key: SessionKey, name: &ChannelName) -> Result<(), ErrorCode> {
-        let channel = self.names.get(name).copied();
-        let Some(session) = self.session(key) else { return Ok(()) };
-        let member = Arc::clone(&session.member);
-        let was_in = channel.is_some_and(|channel| session.leave(channel));
-        self.outputs.push_back(match was_in {
-            true => Output::Engine(EngineCommand::Leave {
-                session: Some(key),
-                member: member.id,
-                channel: name.clone(),
-            }),
-            false => Output::Reply { session: key, frame: encode::leave_ack(name, &member) },
-        });
-        Ok(())
-    }
-
-    fn send(
-        &mut self,
-        key: SessionKey,
-        name: &ChannelName,
-        (recipients, payload): (&Recipients, &RawPayload),
-        now: Now,
-    ) -> Result<(), ErrorCode> {
-        let (settings, sender) = self.membership_of(key, name)?;
-        let audience = permit(&settings, sender.authenticated, Operation::Send(recipients))?;
-        let id = PublicationId::from_random(self.ids.random());
-        let shown = match audience {
-            Audience::Authenticated => &Recipients::Authenticated,
-            _ => recipients,
-        };
-        let draft = Draft {
-            id,
-            ts: now.unix_ms,
-            head: encode::message_head(name, shown, &sender, payload),
-        };
-        let channel = name.clone();
-        let command = match (audience, recipients) {
-            (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
-                let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
-                EngineCommand::SendPrivately {
-                    session: key,
-                    channel,
-                    recipient,
-                    authenticated_only,
-                    draft,
-                }
-            }
-            _ => EngineCommand::Publish {
-                session: key,
-                channel,
-                draft,
-                authenticated_only: audience == Audience::Authenticated,
-                history: settings.history.get(),
-            },
-        };
-        self.outputs.push_back(Output::Engine(command));
-        Ok(())
-    }
-
-    fn read_history(&mut self, key: SessionKey, name: &ChannelName) -> Result<(), ErrorCode> {
-        let (settings, reader) = self.membership_of(key, name)?;
-        permit(&settings, reader.authenticated, Operation::ReadHistory)?;
-        self.outputs.push_back(Output::Engine(EngineCommand::ReadHistory {
-            session: key,
-            authenticated: reader.authenticated,
-            channel: name.clone(),
-            limit: settings.history.get(),
-        }));
-        Ok(())
-    }
-
-    fn handle_joined(&mut self, joined: &Joined) {
-        let Some(&channel) = self.names.get(&joined.channel) else { return };
-        let settings = Arc::clone(&self.channels[channel.0 as usize].settings);
-        let ping_interval = self.limits.ping_after * 1_000;
-        let session = joined.session;
-        let Some(Session { member, .. }) = self.session(session) else { return };
-        let member = Arc::clone(member);
-        let mut reply = |frame| self.outputs.push_back(Output::Reply { session, frame });
-        reply(encode::join_ack(&member, joined, &settings, ping_interval));
-        if let Some(publications) = &joined.history {
-            reply(encode::history(&joined.channel, member.authenticated, publications));
-        }
-        if let Some(members) = &joined.presence {
-            reply(encode::presence_full(&joined.channel, members));
-        }
-        let class = AudienceClass {
-            authenticated: member.authenticated,
-            presence: joined.presence.is_some(),
-        };
-        self.outputs.push_back(Output::Attach { session, channel, class });
-    }
-
-    fn handle_left(&mut self, session: SessionKey, name: &ChannelName) {
-        let Some(&channel) = self.names.get(name) else { return };
-        self.exit(session, channel);
-        let Some(Session { member, .. }) = self.session(session) else { return };
-        let frame = encode::leave_ack(name, member);
-        self.outputs.push_back(Output::Reply { session, frame });
-    }
-
     fn handle_decode_error(&mut self, key: SessionKey, error: &DecodeError) {
-        let frame = encode::error(
-            error.channel.as_deref(),
-            error.code,
-            &error.message,
-            error.action.as_deref(),
-        );
+        let DecodeError { code, message, action, channel } = error;
+        let payload = ErrorPayload { code: *code, message, action: action.as_deref() };
+        let frame = encode::error(channel.as_deref(), None, payload);
         self.outputs.push_back(Output::Reply { session: key, frame });
         if error.code != ErrorCode::MalformedFrame {
             return;
@@ -401,23 +199,8 @@ impl Hub {
         }
     }
 
-    /// The settings of a channel that the session is in, and the session as its member.
-    fn membership_of(
-        &mut self,
-        key: SessionKey,
-        name: &ChannelName,
-    ) -> Result<(Arc<crate::ChannelSettings>, Arc<Member>), ErrorCode> {
-        let channel = *self.names.get(name).ok_or(ErrorCode::NotJoined)?;
-        let session = self.session(key).ok_or(ErrorCode::NotJoined)?;
-        if !session.is_in(channel) {
-            return Err(ErrorCode::NotJoined);
-        }
-        let member = Arc::clone(&session.member);
-        Ok((Arc::clone(&self.channels[channel.0 as usize].settings), member))
-    }
-
     /// Counts one more member in the thread's share of a channel.
-    fn enter(&mut self, name: &ChannelName, settings: Arc<crate::ChannelSettings>) -> ChannelKey {
+    fn enter(&mut self, name: &ChannelName, settings: Arc<ChannelSettings>) -> ChannelKey {
         if let Some(&key) = self.names.get(name) {
             self.channels[key.0 as usize].members += 1;
             return key;
@@ -448,15 +231,18 @@ impl Hub {
         }
     }
 
-    fn reply_error(
+    /// Tells a session why something was not done; `request` is what it calls that.
+    fn refuse(
         &mut self,
         session: SessionKey,
-        channel: Option<&str>,
-        code: ErrorCode,
+        (channel, request): (Option<&str>, Option<&RequestId>),
         action: Option<Action>,
+        code: ErrorCode,
     ) {
         if self.session(session).is_some() {
-            let frame = encode::error(channel, code, code.message(), action.map(Action::name));
+            let payload =
+                ErrorPayload { message: code.message(), code, action: action.map(Action::name) };
+            let frame = encode::error(channel, request, payload);
             self.outputs.push_back(Output::Reply { session, frame });
         }
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use protocol::{CloseCode, PresenceAction};
+use protocol::CloseCode;
 
 use crate::channel::{AudienceClass, ChannelKey};
 use crate::engine::EngineCommand;
 use crate::publication::Publication;
-use crate::session::{Member, SessionKey};
+use crate::session::SessionKey;
 
 /// One thing to do. Carried out in order, so that a session reads its frames in the order in which
 /// they were decided.
@@ -69,18 +69,4 @@ pub enum Output {
         /// Why.
         code: CloseCode,
     },
-}
-
-impl Output {
-    pub(crate) fn announce(
-        channel: ChannelKey,
-        name: &str,
-        action: PresenceAction,
-        member: &Member,
-    ) -> Self {
-        Self::AnnouncePresence {
-            channel,
-            frame: crate::encode::presence_update(name, action, member),
-        }
-    }
 }

@@ -22,13 +22,31 @@ pub struct Draft {
 /// member gets the number of its own count as `seq`, so a gap in it always means a loss.
 #[derive(Debug)]
 pub struct Publication {
+    id: PublicationId,
+    ts: u64,
     /// The frame up to `"seq":`.
     head: Box<[u8]>,
     seq_for_everyone: Option<u64>,
     seq_for_authenticated: u64,
 }
 
+/// What the sender of a message hears of it when it has its place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// The publication's id.
+    pub id: PublicationId,
+    /// Its number as the sender counts; private messages have none.
+    pub seq: Option<u64>,
+    /// Its time, in milliseconds since 1970.
+    pub ts: u64,
+}
+
 impl PublicationId {
+    /// The id as the wire has it.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("base64url is ASCII")
+    }
+
     /// An id from random bytes.
     pub fn from_random(bytes: [u8; 12]) -> Self {
         let mut text = [0; 16];
@@ -47,6 +65,11 @@ impl Draft {
     /// The place this draft takes in memory and in a history, in bytes.
     pub fn size(&self) -> usize {
         self.head.len() + FIELDS_SIZE
+    }
+
+    /// What the sender of a message that belongs to no sequence is told.
+    pub const fn private_receipt(&self) -> Receipt {
+        Receipt { id: self.id, seq: None, ts: self.ts }
     }
 
     /// The whole frame of a message that belongs to no sequence.
@@ -69,18 +92,26 @@ impl Publication {
         let Draft { id, mut head, .. } = draft;
         write_fields(&mut head, id, ts);
         head.extend_from_slice(b",\"seq\":");
-        Self { head: head.into_boxed_slice(), seq_for_everyone, seq_for_authenticated }
+        Self { id, ts, head: head.into_boxed_slice(), seq_for_everyone, seq_for_authenticated }
     }
 
     /// Appends the frame as a member with or without identity gets it; whether it gets it at all.
     pub fn write(&self, authenticated: bool, out: &mut Vec<u8>) -> bool {
-        let seq =
-            if authenticated { Some(self.seq_for_authenticated) } else { self.seq_for_everyone };
-        let Some(seq) = seq else { return false };
+        let Some(seq) = self.seq(authenticated) else { return false };
         out.extend_from_slice(&self.head);
         write_number(out, seq);
         out.push(b'}');
         true
+    }
+
+    /// Its number as a reader with or without identity counts; `None` for one who may not see it.
+    pub const fn seq(&self, authenticated: bool) -> Option<u64> {
+        if authenticated { Some(self.seq_for_authenticated) } else { self.seq_for_everyone }
+    }
+
+    /// The place it has got, as its sender is told.
+    pub const fn receipt(&self, authenticated: bool) -> Receipt {
+        Receipt { id: self.id, seq: self.seq(authenticated), ts: self.ts }
     }
 
     /// Whether a reader with or without identity may see it.

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Action, ChannelName, ChannelNameError, ClientOptions, ErrorCode, JoinRequest};
+use crate::{
+    Action, ChannelName, ChannelNameError, ClientOptions, ErrorCode, HistoryRequest, JoinRequest,
+};
 
 /// A payload as the sender wrote it: valid JSON, never taken apart.
 pub type RawPayload = RawValue;
@@ -31,15 +33,23 @@ pub enum ClientMessage<'a> {
         recipients: Recipients,
         /// What.
         payload: &'a RawPayload,
+        /// What its sender calls it, if it wants to hear that it has arrived.
+        id: Option<RequestId>,
     },
     /// Read a channel's kept publications.
     History {
         /// Which.
         channel: ChannelName,
+        /// Which part; `None` for all.
+        page: Option<HistoryRequest>,
     },
     /// Show that the connection lives.
     Ping,
 }
+
+/// What a client calls one of its messages: 1 to 64 characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct RequestId(Box<str>);
 
 /// Who a client's message is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,81 +79,114 @@ impl<'a> ClientMessage<'a> {
     /// Reads one frame.
     pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
         let frame: ClientFrame<'a> = serde_json::from_str(text).map_err(|error| {
-            DecodeError::malformed(
-                None,
-                format!("The frame is not a message of this protocol: {error}."),
-            )
+            let message = format!("The frame is not a message of this protocol: {error}.");
+            DecodeError::malformed(None, None, message)
         })?;
-        let name = frame.action;
-        let action = Action::deserialize(serde::de::value::StrDeserializer::<
-            serde::de::value::Error,
-        >::new(&name));
-        let options = frame.options.unwrap_or_default();
-        let channel = || match ChannelName::parse(options.channel.as_deref().unwrap_or_default()) {
-            Ok(channel) => Ok(channel),
-            Err(error) => Err(DecodeError::channel_name(&name, error)),
+        let Some(action) = Action::parse(&frame.action) else { return Err(frame.unknown_action()) };
+        match action {
+            Action::Ping => return Ok(Self::Ping),
+            Action::Join | Action::Leave | Action::Message | Action::History => {}
+            _ => return Err(frame.unknown_action()),
+        }
+        let channel = frame.channel().map_err(|error| DecodeError::channel_name(action, error))?;
+        let malformed = |message| DecodeError::malformed(Some(action), Some(&channel), message);
+        let invalid_payload = |error| {
+            malformed(format!("The payload of the {} is not valid: {error}.", action.name()))
         };
         match action {
-            Ok(Action::Join) => {
-                let channel = channel()?;
-                let request = frame
-                    .payload
-                    .map_or(Ok(None), |payload| {
-                        serde_json::from_str::<Option<JoinRequest>>(payload.get())
-                    })
-                    .map_err(|error| DecodeError {
-                        channel: Some(channel.clone()),
-                        ..DecodeError::malformed(
-                            Some(&name),
-                            format!("The payload of the join is not valid: {error}."),
-                        )
-                    })?;
-                Ok(Self::Join { channel, request: request.unwrap_or_default() })
+            Action::Join => {
+                let request = read_payload(frame.payload).map_err(invalid_payload)?;
+                Ok(Self::Join { request: request.unwrap_or_default(), channel })
             }
-            Ok(Action::Leave) => Ok(Self::Leave { channel: channel()? }),
-            Ok(Action::Message) => Ok(Self::Message {
-                channel: channel()?,
-                recipients: match options.session_id {
+            Action::History => {
+                let page = read_payload(frame.payload).map_err(invalid_payload)?;
+                Ok(Self::History { page, channel })
+            }
+            Action::Leave => Ok(Self::Leave { channel }),
+            _ => {
+                let options = frame.options.unwrap_or_default();
+                let id =
+                    options.id.map(|id| RequestId::parse(&id)).transpose().map_err(malformed)?;
+                let recipients = match options.session_id {
                     Some(session_id) => Recipients::Session(session_id.into_owned()),
                     None if options.authenticated == Some(true) => Recipients::Authenticated,
                     None => Recipients::Everyone,
-                },
-                payload: frame.payload.unwrap_or(RawValue::NULL),
-            }),
-            Ok(Action::History) => Ok(Self::History { channel: channel()? }),
-            Ok(Action::Ping) => Ok(Self::Ping),
-            _ => Err(DecodeError {
-                code: ErrorCode::UnknownAction,
-                message: ErrorCode::UnknownAction.message().to_owned(),
-                channel: channel().ok(),
-                action: Some(name.chars().take(MAX_ECHOED_ACTION).collect()),
-            }),
+                };
+                Ok(Self::Message {
+                    recipients,
+                    payload: frame.payload.unwrap_or(RawValue::NULL),
+                    id,
+                    channel,
+                })
+            }
+        }
+    }
+}
+
+impl RequestId {
+    /// The longest id, in characters.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// Checks the length of `text`; the error is one sentence for its sender.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let length = text.chars().count();
+        if (1..=Self::MAX_LENGTH).contains(&length) {
+            return Ok(Self(text.into()));
+        }
+        Err(format!("options.id has {length} characters; 1 to {} are allowed.", Self::MAX_LENGTH))
+    }
+
+    /// The id as its sender wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ClientFrame<'_> {
+    fn channel(&self) -> Result<ChannelName, ChannelNameError> {
+        let name = self.options.as_ref().and_then(|options| options.channel.as_deref());
+        ChannelName::parse(name.unwrap_or_default())
+    }
+
+    fn unknown_action(&self) -> DecodeError {
+        DecodeError {
+            code: ErrorCode::UnknownAction,
+            message: ErrorCode::UnknownAction.message().to_owned(),
+            channel: self.channel().ok(),
+            action: Some(self.action.chars().take(MAX_ECHOED_ACTION).collect()),
         }
     }
 }
 
 impl DecodeError {
-    fn malformed(action: Option<&str>, mut message: String) -> Self {
+    fn malformed(
+        action: Option<Action>,
+        channel: Option<&ChannelName>,
+        mut message: String,
+    ) -> Self {
         // The reason may quote what it found, which may be nearly the whole frame.
         if let Some((end, _)) = message.char_indices().nth(MAX_REASON) {
             message.replace_range(end.., "…");
         }
-        Self {
-            code: ErrorCode::MalformedFrame,
-            message,
-            action: action.map(str::to_owned),
-            channel: None,
-        }
+        let action = action.map(|action| action.name().to_owned());
+        Self { code: ErrorCode::MalformedFrame, message, action, channel: channel.cloned() }
     }
 
-    fn channel_name(action: &str, error: ChannelNameError) -> Self {
+    fn channel_name(action: Action, error: ChannelNameError) -> Self {
         Self {
             code: ErrorCode::InvalidChannelName,
             message: error.message().to_owned(),
-            action: Some(action.to_owned()),
+            action: Some(action.name().to_owned()),
             channel: None,
         }
     }
+}
+
+/// What a payload holds; `None` where it is missing or null.
+fn read_payload<'a, T: Deserialize<'a>>(
+    payload: Option<&'a RawValue>,
+) -> Result<Option<T>, serde_json::Error> {
+    payload.map_or(Ok(None), |payload| serde_json::from_str(payload.get()))
 }
 
 #[derive(Deserialize)]

@@ -17,10 +17,11 @@ pub use channel_name::{ChannelName, ChannelNameError};
 pub use client_info::{ClientInfo, Permissions, RowId};
 pub use close_code::CloseCode;
 pub use error_code::{ErrorCode, ErrorPayload};
-pub use history::HistoryPayload;
+pub use history::{HistoryPayload, HistoryRequest};
 #[cfg(feature = "json")]
-pub use json::{ClientMessage, DecodeError, RawPayload, Recipients};
+pub use json::{ClientMessage, DecodeError, RawPayload, Recipients, RequestId};
 pub use message::{
-    Action, ClientFrame, ClientOptions, JoinAck, JoinRequest, ServerFrame, ServerOptions,
+    AckPayload, Action, ClientFrame, ClientOptions, JoinAck, JoinRequest, Resume, ResumeRefusal,
+    ServerFrame, ServerOptions,
 };
 pub use presence::{PresenceAction, PresenceFull, PresenceUpdate};

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
+    /// A client's message has its place: the answer to one that carried an id.
+    Ack,
     /// Made by the SDK itself; never on the wire.
     ConnectionStatus,
     /// The server refused something.
@@ -32,7 +34,8 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::Ack,
         Self::ConnectionStatus,
         Self::Error,
         Self::Event,
@@ -54,6 +57,7 @@ impl Action {
     /// The action as the wire has it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ack => "ack",
             Self::ConnectionStatus => "connection_status",
             Self::Error => "error",
             Self::Event => "event",
@@ -106,6 +110,13 @@ pub enum ServerOptions<'a> {
         /// Its name.
         channel: &'a str,
     },
+    /// A frame about one of the reader's own messages.
+    Request {
+        /// The channel's name.
+        channel: &'a str,
+        /// The id that the message carried.
+        id: &'a str,
+    },
     /// A message, with the sender's options made complete.
     Message {
         /// Only authenticated members get it.
@@ -127,19 +138,46 @@ pub struct ClientOptions<S> {
     pub authenticated: Option<bool>,
     /// The channel acted on.
     pub channel: Option<S>,
+    /// Names the message, for its ack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<S>,
     /// Send to this session only.
     #[serde(rename = "socketId", skip_serializing_if = "Option::is_none")]
     pub session_id: Option<S>,
 }
 
 /// The payload of a client's join.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct JoinRequest {
     /// Send the kept publications.
     pub history: bool,
     /// Send who is here, and keep telling.
     pub presence: bool,
+    /// Send what was published since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+}
+
+/// How far in a channel a client has read.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Resume {
+    /// The life of the numbering, from the answer to its last join.
+    pub epoch: String,
+    /// The last number it has seen in that life.
+    pub seq: u64,
+}
+
+/// Why what a client has missed cannot be sent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeRefusal {
+    /// The channel's numbering has started anew.
+    EpochChanged,
+    /// Some of it is no longer kept.
+    HistoryTooShort,
+    /// The client claims to have read what was never published.
+    PositionUnknown,
 }
 
 /// The payload of the server's answer to a join.
@@ -157,8 +195,26 @@ pub struct JoinAck<S> {
     pub history: u32,
     /// Whether the channel tells who is here.
     pub presence: bool,
+    /// Whether all that was missed follows, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<bool>,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ResumeRefusal>,
     /// What this server can do beyond the first version of the protocol.
     pub features: Vec<S>,
     /// The server's ping interval in milliseconds: silence for twice as long means a dead line.
     pub ping_interval: u32,
+}
+
+/// The payload of an ack: the place that the message has got.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AckPayload<S> {
+    /// The publication's id.
+    pub id: S,
+    /// Its number as its sender counts; private messages have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// Its time, in milliseconds since 1970.
+    pub ts: u64,
 }

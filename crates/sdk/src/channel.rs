@@ -91,14 +91,15 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         let wanted = JoinRequest {
             history: self.handles.iter().any(|handle| handle.options.history),
             presence: self.handles.iter().any(|handle| handle.options.presence),
+            resume: None,
         };
-        let known = self.asked.is_some_and(|asked| {
+        let known = self.asked.as_ref().is_some_and(|asked| {
             (asked.history || !wanted.history) && (asked.presence || !wanted.presence)
         });
         if known {
             return None;
         }
-        self.asked = Some(wanted);
+        self.asked = Some(wanted.clone());
         Some(wanted)
     }
 

@@ -7,7 +7,7 @@ use hub::{
     SessionKey,
 };
 use mio::{Poll, Token};
-use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
+use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId};
 use server::{Engine, Event, Inbox, MemoryEngine, ShardId};
 
 const A: ShardId = ShardId(0);
@@ -60,6 +60,7 @@ impl Fixture {
             channel: name(channel),
             history,
             presence: true,
+            resume: None,
             announce: true,
         };
         self.engine.submit(actor.shard, command);
@@ -76,6 +77,8 @@ impl Fixture {
             session: actor.key,
             channel: name(channel),
             draft: draft(text),
+            request: None,
+            authenticated: false,
             authenticated_only,
             history: 25,
         };
@@ -127,6 +130,9 @@ fn words(event: Event) -> String {
         }
         EngineEvent::History { session, publications, .. } => {
             format!("{} reads [{}]", session.index, numbers(&publications))
+        }
+        EngineEvent::Acked { session, request, receipt, .. } => {
+            format!("{} acked {}: {:?}", session.index, request.as_str(), receipt.seq)
         }
         EngineEvent::Refused { session, action, code, .. } => {
             assert_eq!(action, Action::Message);
@@ -191,6 +197,8 @@ fn all_shards_get_a_channels_publications_in_one_order_with_contiguous_numbers()
                             session: actor.key,
                             channel: name("c"),
                             draft: draft(&format!("{}-{n}", actor.key.index)),
+                            request: None,
+                            authenticated: false,
                             authenticated_only: false,
                             history: 25,
                         };
@@ -236,6 +244,8 @@ fn what_only_authenticated_members_may_see_has_no_number_for_the_others() {
             authenticated: false,
             channel: name("c"),
             limit: 25,
+            before: None,
+            is_page: false,
         };
         engine.engine.submit(A, read);
         assert_eq!(engine.told(A)[1..], ["all#1", "-", "again#2", "1 reads [all#1 again#2]"]);
@@ -275,6 +285,7 @@ fn a_private_message_goes_to_its_recipient_or_is_refused() {
                     recipient: two.member.id,
                     authenticated_only,
                     draft: draft("psst"),
+                    request: None,
                 },
             );
         };
@@ -301,5 +312,29 @@ fn when_a_shard_cannot_keep_up_publications_are_refused_not_lost() {
         assert_eq!(refused + delivered, sent);
         engine.publish(&one, "c", "m", false);
         assert_eq!(engine.told(A), [format!("m#{}", delivered + 1)]);
+    }
+}
+
+#[test]
+fn a_message_that_was_named_is_published_once_and_acked_each_time() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(B, 2));
+        engine.join(&one, "c", None);
+        engine.join(&two, "c", None);
+        let _ = (engine.told(A), engine.told(B));
+        for actor in [&one, &one, &two] {
+            let command = EngineCommand::Publish {
+                session: actor.key,
+                channel: name("c"),
+                draft: draft("once"),
+                request: RequestId::parse("r").ok(),
+                authenticated: false,
+                authenticated_only: false,
+                history: 25,
+            };
+            engine.engine.submit(actor.shard, command);
+        }
+        assert_eq!(engine.told(A), ["once#1", "1 acked r: Some(1)", "1 acked r: Some(1)"]);
+        assert_eq!(engine.told(B), ["once#1", "2 acked r: Some(1)"]);
     }
 }

@@ -4,11 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use hub::{
-    AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, History, HistorySize,
-    Hub, Identity, Joined, Limits, Member, Now, Output, Position, Publication, Roster, SessionId,
-    SessionKey, Settings,
+    AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
+    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Publishing, Receipt,
+    SessionId, SessionKey, Settings,
 };
-use protocol::{Action, CloseCode, ErrorCode, Permissions, PresenceAction, RowId};
+use protocol::{
+    Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
+};
 use serde_json::Value;
 
 /// A client of the world, by number.
@@ -26,13 +28,7 @@ pub(crate) struct World {
     generation: u32,
 }
 
-#[derive(Default)]
-struct Channel {
-    everyone: u64,
-    authenticated: u64,
-    history: History,
-    roster: Roster<(SessionKey, Arc<Member>, bool)>,
-}
+type Channel = Ledger<(SessionKey, Arc<Member>, bool)>;
 
 struct Person {
     key: SessionKey,
@@ -266,8 +262,16 @@ impl World {
     fn answer(&mut self, command: EngineCommand) -> Vec<EngineEvent> {
         let mut events = Vec::new();
         match command {
-            EngineCommand::Join { session, member, channel: name, history, presence, announce } => {
-                let channel = self.engine.entry(name.to_string()).or_default();
+            EngineCommand::Join {
+                session,
+                member,
+                channel: name,
+                history,
+                presence,
+                announce,
+                resume,
+            } => {
+                let channel = ledger(&mut self.engine, &name);
                 if channel.roster.insert(member.id, (session, Arc::clone(&member), announce))
                     && announce
                 {
@@ -275,63 +279,104 @@ impl World {
                         (name.clone(), PresenceAction::Join, Arc::clone(&member));
                     events.push(EngineEvent::PresenceChanged { channel, action, member });
                 }
-                let seq =
-                    if member.authenticated { channel.authenticated } else { channel.everyone };
-                events.push(EngineEvent::Joined(Box::new(Joined {
-                    session,
-                    channel: name,
-                    position: Position { epoch: "epoch".into(), seq },
-                    history: history
-                        .map(|size| channel.history.visible(member.authenticated, size as usize)),
-                    presence: presence.then(|| {
-                        channel.roster.iter().map(|(_, member, _)| member.clone()).collect()
-                    }),
-                })));
+                let Past { position, resumed, history } =
+                    channel.past(member.authenticated, resume.as_ref(), history);
+                let members = channel.roster.iter().map(|(_, member, _)| member.clone());
+                let presence = presence.then(|| members.collect());
+                let joined =
+                    Joined { session, channel: name, position, resumed, history, presence };
+                events.push(EngineEvent::Joined(Box::new(joined)));
             }
             EngineCommand::Leave { session, member, channel: name } => {
-                let channel = self.engine.entry(name.to_string()).or_default();
-                if let Some((_, member, true)) = channel.roster.remove(member) {
-                    let (channel, action) = (name.clone(), PresenceAction::Leave);
-                    events.push(EngineEvent::PresenceChanged { channel, action, member });
+                let left = ledger(&mut self.engine, &name).roster.remove(member);
+                events.extend(
+                    session.map(|session| EngineEvent::Left { session, channel: name.clone() }),
+                );
+                if let Some((_, member, true)) = left {
+                    let action = PresenceAction::Leave;
+                    events.push(EngineEvent::PresenceChanged { channel: name, action, member });
                 }
-                events.extend(session.map(|session| EngineEvent::Left { session, channel: name }));
             }
             EngineCommand::Publish {
-                channel: name, draft, authenticated_only, history, ..
+                session,
+                channel: name,
+                draft,
+                request,
+                authenticated,
+                authenticated_only,
+                history,
             } => {
-                let channel = self.engine.entry(name.to_string()).or_default();
-                channel.authenticated += 1;
-                channel.everyone += u64::from(!authenticated_only);
-                let seq = (!authenticated_only).then_some(channel.everyone);
-                let ts = draft.ts;
-                let publication = Arc::new(Publication::new(draft, ts, seq, channel.authenticated));
-                channel.history.push(Arc::clone(&publication), history as usize);
-                events.push(EngineEvent::Published { channel: name, publication });
+                let channel = ledger(&mut self.engine, &name);
+                let mut receipt = channel.receipt(request.as_ref(), draft.ts);
+                if receipt.is_none() {
+                    let request = request.clone();
+                    let publication = channel.publish(Publishing {
+                        draft,
+                        request,
+                        authenticated,
+                        authenticated_only,
+                        history,
+                    });
+                    receipt = Some(publication.receipt(authenticated));
+                    events.push(EngineEvent::Published { channel: name.clone(), publication });
+                }
+                events.extend(acked(session, name, request, receipt));
             }
-            EngineCommand::SendPrivately { session, channel: name, recipient, draft, .. } => {
-                let found = self
-                    .engine
-                    .get(name.as_str())
-                    .and_then(|channel| channel.roster.get(recipient));
-                events.push(match found {
-                    Some((session, ..)) => EngineEvent::Private {
-                        session: *session,
-                        frame: draft.into_private_frame(),
-                    },
-                    None => {
-                        let (action, code) = (Action::Message, ErrorCode::RecipientNotFound);
-                        EngineEvent::Refused { session, channel: name, action, code }
-                    }
+            EngineCommand::SendPrivately {
+                session,
+                channel: name,
+                recipient,
+                draft,
+                request,
+                ..
+            } => {
+                let channel = ledger(&mut self.engine, &name);
+                let Some((recipient, ..)) = channel.roster.get(recipient).cloned() else {
+                    let (action, code) = (Action::Message, ErrorCode::RecipientNotFound);
+                    return vec![EngineEvent::Refused {
+                        session,
+                        channel: name,
+                        action,
+                        code,
+                        request,
+                    }];
+                };
+                let receipt = channel.note_private(&draft, request.clone());
+                events.push(EngineEvent::Private {
+                    session: recipient,
+                    frame: draft.into_private_frame(),
                 });
+                events.extend(acked(session, name, request, receipt));
             }
-            EngineCommand::ReadHistory { session, authenticated, channel: name, limit } => {
-                let channel = self.engine.entry(name.to_string()).or_default();
-                let publications = channel.history.visible(authenticated, limit as usize);
-                events.push(EngineEvent::History { session, channel: name, publications });
+            EngineCommand::ReadHistory {
+                session,
+                authenticated,
+                channel: name,
+                limit,
+                before,
+                is_page,
+            } => {
+                let (publications, more) =
+                    ledger(&mut self.engine, &name).page(authenticated, before, limit);
+                let more = is_page.then_some(more);
+                events.push(EngineEvent::History { session, channel: name, publications, more });
             }
         }
         events
     }
+}
+
+fn ledger<'a>(engine: &'a mut HashMap<String, Channel>, name: &str) -> &'a mut Channel {
+    engine.entry(name.to_owned()).or_insert_with(|| Ledger::new("epoch".into()))
+}
+
+fn acked(
+    session: SessionKey,
+    channel: ChannelName,
+    request: Option<RequestId>,
+    receipt: Option<Receipt>,
+) -> Option<EngineEvent> {
+    Some(EngineEvent::Acked { session, channel, request: request?, receipt: receipt? })
 }
 
 /// Frames as the contract has them.

@@ -70,7 +70,7 @@ pub(super) fn encode_request(
 }
 
 fn place(channel: &str) -> Result<JsValue, JsValue> {
-    let options = ClientOptions { authenticated: None, channel: Some(channel), session_id: None };
+    let options = ClientOptions { channel: Some(channel), ..ClientOptions::default() };
     to_value(&options).map_err(JsValue::from)
 }
 

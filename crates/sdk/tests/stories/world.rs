@@ -240,8 +240,7 @@ fn text(outgoing: &Outgoing) -> String {
         Outgoing::Leave { channel } => (Action::Leave, channel, json!(null)),
         Outgoing::History { channel } => (Action::History, channel, json!(null)),
     };
-    let options =
-        ClientOptions { authenticated: None, channel: Some(&**channel), session_id: None };
+    let options = ClientOptions { channel: Some(&**channel), ..ClientOptions::default() };
     let frame = ClientFrame { action, options: Some(options), payload: Some(payload) };
     serde_json::to_string(&frame).unwrap()
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
 use hub::{
-    Draft, EngineCommand, EngineEvent, History, Joined, Member, Position, Publication, Roster,
+    Draft, EngineCommand, EngineEvent, Joined, Ledger, Member, Past, Publishing, Receipt,
     SessionId, SessionKey,
 };
-use protocol::{Action, ChannelName, ErrorCode, PresenceAction};
+use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
 
 use super::{Engine, ShardId};
 use crate::inbox::{Event, Inbox};
@@ -21,8 +21,8 @@ use crate::inbox::{Event, Inbox};
 pub struct MemoryEngine {
     inboxes: Vec<Arc<Inbox>>,
     parts: Vec<Mutex<Part>>,
-    /// Bytes of all histories together.
-    history_bytes: AtomicUsize,
+    /// Bytes of all histories and windows together.
+    kept_bytes: AtomicUsize,
     hasher: RandomState,
 }
 
@@ -37,13 +37,7 @@ struct Part {
 
 #[derive(Debug)]
 struct Channel {
-    epoch: Arc<str>,
-    seq_for_everyone: u64,
-    seq_for_authenticated: u64,
-    /// The time of the newest publication: clocks of several threads never make time go back.
-    ts: u64,
-    history: History,
-    roster: Roster<Seat>,
+    ledger: Ledger<Seat>,
     /// How many members each shard has here.
     shards: Vec<(ShardId, usize)>,
     /// Which of the entries in [`Part::idle`] is this channel's.
@@ -63,6 +57,7 @@ struct Seat {
 struct JoinAnswer {
     session: SessionKey,
     history: Option<u32>,
+    resume: Option<Resume>,
     presence: bool,
     authenticated: bool,
 }
@@ -71,7 +66,7 @@ impl MemoryEngine {
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { inboxes, parts, history_bytes: AtomicUsize::new(0), hasher: RandomState::new() }
+        Self { inboxes, parts, kept_bytes: AtomicUsize::new(0), hasher: RandomState::new() }
     }
 
     fn part(&self, channel: &ChannelName) -> MutexGuard<'_, Part> {
@@ -84,6 +79,26 @@ impl MemoryEngine {
         self.inboxes[shard.0].push(Event::Engine(event));
     }
 
+    /// Tells the sender of a message what became of it, as far as it wants to know.
+    fn answer(
+        &self,
+        shard: ShardId,
+        session: SessionKey,
+        (channel, request): (ChannelName, Option<RequestId>),
+        result: Result<Option<Receipt>, ErrorCode>,
+    ) {
+        match (result, request) {
+            (Ok(Some(receipt)), Some(request)) => {
+                self.send(shard, EngineEvent::Acked { session, channel, request, receipt });
+            }
+            (Err(code), request) => {
+                let action = Action::Message;
+                self.send(shard, EngineEvent::Refused { session, channel, action, code, request });
+            }
+            (Ok(_), _) => {}
+        }
+    }
+
     fn send_to_all(&self, channel: &Channel, event: impl Fn() -> EngineEvent) {
         for (shard, _) in &channel.shards {
             self.send(*shard, event());
@@ -94,7 +109,7 @@ impl MemoryEngine {
         let mut part = self.part(&name);
         let channel = part.channels.entry(name.clone()).or_insert_with(Channel::new);
         let (shard, member, announce) = (seat.shard, Arc::clone(&seat.member), seat.announced);
-        if channel.roster.insert(member.id, seat) {
+        if channel.ledger.roster.insert(member.id, seat) {
             if announce {
                 self.send_to_all(channel, || EngineEvent::PresenceChanged {
                     channel: name.clone(),
@@ -107,7 +122,12 @@ impl MemoryEngine {
                 None => channel.shards.push((shard, 1)),
             }
         }
-        let joined = channel.answer(name, answer);
+        let Past { position, resumed, history } =
+            channel.ledger.past(answer.authenticated, answer.resume.as_ref(), answer.history);
+        let roster = channel.ledger.roster.iter().map(|seat| Arc::clone(&seat.member));
+        let presence = answer.presence.then(|| roster.collect());
+        let joined =
+            Joined { session: answer.session, channel: name, position, resumed, history, presence };
         self.send(shard, EngineEvent::Joined(Box::new(joined)));
     }
 
@@ -116,7 +136,7 @@ impl MemoryEngine {
         let mut part = self.part(name);
         answer();
         let Some(channel) = part.channels.get_mut(name) else { return };
-        let Some(seat) = channel.roster.remove(member) else { return };
+        let Some(seat) = channel.ledger.roster.remove(member) else { return };
         if let Some(at) = channel.shards.iter().position(|(id, _)| *id == seat.shard) {
             channel.shards[at].1 -= 1;
             if channel.shards[at].1 == 0 {
@@ -130,77 +150,93 @@ impl MemoryEngine {
                 member: Arc::clone(&seat.member),
             });
         }
-        if channel.roster.is_empty() {
+        if channel.ledger.roster.is_empty() {
             let freed = part.retire(name);
-            self.history_bytes.fetch_sub(freed, Ordering::Relaxed);
+            self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
     }
 
+    /// Does something to a channel that may make it take more memory, or less.
+    fn change<T>(&self, name: &ChannelName, change: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        let mut part = self.part(name);
+        let channel = part.channels.get_mut(name)?;
+        let before = channel.ledger.bytes();
+        let result = change(channel);
+        let after = channel.ledger.bytes();
+        self.kept_bytes.fetch_add(after, Ordering::Relaxed);
+        let total = self.kept_bytes.fetch_sub(before, Ordering::Relaxed) - before;
+        if total > MAX_KEPT_BYTES {
+            let freed = part.make_room(name, total - MAX_KEPT_BYTES);
+            self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
+        Some(result)
+    }
+
+    /// Publishes, unless the message is known from before; its place, for who named it.
     fn publish(
         &self,
         name: &ChannelName,
-        draft: Draft,
-        authenticated_only: bool,
-        history: u32,
-    ) -> Result<(), ErrorCode> {
-        let mut part = self.part(name);
-        let Some(channel) = part.channels.get_mut(name) else { return Err(ErrorCode::NotJoined) };
+        channel: &mut Channel,
+        publishing: Publishing,
+    ) -> Result<Option<Receipt>, ErrorCode> {
+        let Publishing { draft, request, authenticated, .. } = &publishing;
+        let (is_named, authenticated) = (request.is_some(), *authenticated);
+        if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
+            return Ok(Some(known));
+        }
         if !channel.shards.iter().all(|(shard, _)| self.inboxes[shard.0].has_room()) {
             return Err(ErrorCode::Overloaded);
         }
-        let publication = Arc::new(channel.number(draft, authenticated_only));
-        if history > 0 {
-            let before = channel.history.bytes();
-            channel.history.push(Arc::clone(&publication), history as usize);
-            self.history_bytes.fetch_add(channel.history.bytes(), Ordering::Relaxed);
-            self.history_bytes.fetch_sub(before, Ordering::Relaxed);
-        }
+        let publication = channel.ledger.publish(publishing);
         self.send_to_all(channel, || EngineEvent::Published {
             channel: name.clone(),
             publication: Arc::clone(&publication),
         });
-        if self.history_bytes.load(Ordering::Relaxed) > MAX_HISTORY_BYTES {
-            let freed = part.make_room(name, publication.size());
-            self.history_bytes.fetch_sub(freed, Ordering::Relaxed);
-        }
-        Ok(())
+        Ok(is_named.then(|| publication.receipt(authenticated)))
     }
 
+    /// Sends to one member, unless the message is known from before.
     fn send_privately(
         &self,
-        name: &ChannelName,
-        recipient: SessionId,
-        authenticated_only: bool,
+        channel: &mut Channel,
+        (recipient, authenticated_only): (SessionId, bool),
         draft: Draft,
-    ) -> Result<(), ErrorCode> {
-        let part = self.part(name);
-        let seat = part.channels.get(name).and_then(|channel| channel.roster.get(recipient));
+        request: Option<RequestId>,
+    ) -> Result<Option<Receipt>, ErrorCode> {
+        if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
+            return Ok(Some(known));
+        }
+        let seat = channel.ledger.roster.get(recipient);
         let seat = seat.filter(|seat| seat.member.authenticated || !authenticated_only);
-        let Seat { shard, session, .. } = seat.ok_or(ErrorCode::RecipientNotFound)?;
+        let Seat { shard, session, .. } = *seat.ok_or(ErrorCode::RecipientNotFound)?;
         if !self.inboxes[shard.0].has_room() {
             return Err(ErrorCode::Overloaded);
         }
-        self.send(
-            *shard,
-            EngineEvent::Private { session: *session, frame: draft.into_private_frame() },
-        );
-        Ok(())
+        let receipt = channel.ledger.note_private(&draft, request);
+        self.send(shard, EngineEvent::Private { session, frame: draft.into_private_frame() });
+        Ok(receipt)
     }
 }
 
 impl Engine for MemoryEngine {
     fn submit(&self, shard: ShardId, command: EngineCommand) {
-        let refuse = |session, channel, code| {
-            self.send(
-                shard,
-                EngineEvent::Refused { session, channel, action: Action::Message, code },
-            );
-        };
         match command {
-            EngineCommand::Join { session, member, channel, history, presence, announce } => {
+            EngineCommand::Join {
+                session,
+                member,
+                channel,
+                history,
+                presence,
+                resume,
+                announce,
+            } => {
                 let authenticated = member.authenticated;
                 let seat = Seat { shard, session, member, announced: announce };
-                self.join(channel, seat, &JoinAnswer { session, history, presence, authenticated });
+                self.join(
+                    channel,
+                    seat,
+                    &JoinAnswer { session, history, resume, presence, authenticated },
+                );
             }
             EngineCommand::Leave { session, member, channel } => {
                 self.leave(&channel, member, || {
@@ -209,10 +245,22 @@ impl Engine for MemoryEngine {
                     }
                 });
             }
-            EngineCommand::Publish { session, channel, draft, authenticated_only, history } => {
-                if let Err(code) = self.publish(&channel, draft, authenticated_only, history) {
-                    refuse(session, channel, code);
-                }
+            EngineCommand::Publish {
+                session,
+                channel,
+                draft,
+                request,
+                authenticated,
+                authenticated_only,
+                history,
+            } => {
+                let name = request.clone();
+                let publishing =
+                    Publishing { draft, request, authenticated, authenticated_only, history };
+                let result =
+                    self.change(&channel, |place| self.publish(&channel, place, publishing));
+                let result = result.unwrap_or(Err(ErrorCode::NotJoined));
+                self.answer(shard, session, (channel, name), result);
             }
             EngineCommand::SendPrivately {
                 session,
@@ -220,19 +268,30 @@ impl Engine for MemoryEngine {
                 recipient,
                 authenticated_only,
                 draft,
+                request,
             } => {
-                if let Err(code) =
-                    self.send_privately(&channel, recipient, authenticated_only, draft)
-                {
-                    refuse(session, channel, code);
-                }
+                let name = request.clone();
+                let recipient = (recipient, authenticated_only);
+                let send =
+                    |place: &mut Channel| self.send_privately(place, recipient, draft, request);
+                let result =
+                    self.change(&channel, send).unwrap_or(Err(ErrorCode::RecipientNotFound));
+                self.answer(shard, session, (channel, name), result);
             }
-            EngineCommand::ReadHistory { session, authenticated, channel, limit } => {
+            EngineCommand::ReadHistory {
+                session,
+                authenticated,
+                channel,
+                limit,
+                before,
+                is_page,
+            } => {
                 let part = self.part(&channel);
-                let visible =
-                    |channel: &Channel| channel.history.visible(authenticated, limit as usize);
-                let publications = part.channels.get(&channel).map(visible).unwrap_or_default();
-                self.send(shard, EngineEvent::History { session, channel, publications });
+                let page = |channel: &Channel| channel.ledger.page(authenticated, before, limit);
+                let (publications, more) =
+                    part.channels.get(&channel).map(page).unwrap_or_default();
+                let more = is_page.then_some(more);
+                self.send(shard, EngineEvent::History { session, channel, publications, more });
             }
         }
     }
@@ -240,12 +299,11 @@ impl Engine for MemoryEngine {
 
 impl Part {
     /// Nobody is in the channel any more: it goes at once if it keeps nothing, and else when too
-    /// many others have been idle for less long. Returns the bytes of history that went.
+    /// many others have been idle for less long. Returns the bytes that went.
     fn retire(&mut self, name: &ChannelName) -> usize {
         let Some(channel) = self.channels.get_mut(name) else { return 0 };
-        if channel.history.is_empty() {
-            self.channels.remove(name);
-            return 0;
+        if !channel.ledger.has_history() {
+            return self.channels.remove(name).map_or(0, |channel| channel.ledger.bytes());
         }
         self.idle_count += 1;
         channel.idle = self.idle_count;
@@ -260,10 +318,10 @@ impl Part {
         while freed < bytes && !self.idle.is_empty() {
             freed += self.forget_idle();
         }
-        if let Some(Channel { history, .. }) = self.channels.get_mut(name) {
-            let before = history.bytes();
-            while freed + before - history.bytes() < bytes && history.drop_oldest() {}
-            freed += before - history.bytes();
+        if let Some(Channel { ledger, .. }) = self.channels.get_mut(name) {
+            let before = ledger.bytes();
+            while freed + before - ledger.bytes() < bytes && ledger.drop_oldest() {}
+            freed += before - ledger.bytes();
         }
         freed
     }
@@ -272,11 +330,11 @@ impl Part {
     /// history.
     fn forget_idle(&mut self) -> usize {
         let Some((name, idle)) = self.idle.pop_front() else { return 0 };
-        let still = |channel: &Channel| channel.idle == idle && channel.roster.is_empty();
+        let still = |channel: &Channel| channel.idle == idle && channel.ledger.roster.is_empty();
         if !self.channels.get(&name).is_some_and(still) {
             return 0;
         }
-        self.channels.remove(&name).map_or(0, |channel| channel.history.bytes())
+        self.channels.remove(&name).map_or(0, |channel| channel.ledger.bytes())
     }
 }
 
@@ -284,48 +342,14 @@ impl Channel {
     fn new() -> Self {
         let mut epoch = [0; 9];
         getrandom::fill(&mut epoch).expect("the operating system gives random bytes");
-        Self {
-            epoch: BASE64URL_NOPAD.encode(&epoch).into(),
-            seq_for_everyone: 0,
-            seq_for_authenticated: 0,
-            ts: 0,
-            history: History::default(),
-            roster: Roster::default(),
-            shards: Vec::new(),
-            idle: 0,
-        }
-    }
-
-    fn number(&mut self, draft: Draft, authenticated_only: bool) -> Publication {
-        self.seq_for_authenticated += 1;
-        let seq_for_everyone = (!authenticated_only).then(|| {
-            self.seq_for_everyone += 1;
-            self.seq_for_everyone
-        });
-        self.ts = self.ts.max(draft.ts);
-        Publication::new(draft, self.ts, seq_for_everyone, self.seq_for_authenticated)
-    }
-
-    fn answer(&self, name: ChannelName, join: &JoinAnswer) -> Joined {
-        let seq =
-            if join.authenticated { self.seq_for_authenticated } else { self.seq_for_everyone };
-        Joined {
-            session: join.session,
-            channel: name,
-            position: Position { epoch: Arc::clone(&self.epoch), seq },
-            history: join
-                .history
-                .map(|size| self.history.visible(join.authenticated, size as usize)),
-            presence: join
-                .presence
-                .then(|| self.roster.iter().map(|seat| Arc::clone(&seat.member)).collect()),
-        }
+        let ledger = Ledger::new(BASE64URL_NOPAD.encode(&epoch).into());
+        Self { ledger, shards: Vec::new(), idle: 0 }
     }
 }
 
 /// How many locks the channels share.
 const PARTS: usize = 64;
-/// What all histories together may take, in bytes.
-const MAX_HISTORY_BYTES: usize = 1 << 30;
+/// What all histories and windows together may take, in bytes.
+const MAX_KEPT_BYTES: usize = 1 << 30;
 /// How many channels without members keep their history.
 const MAX_IDLE_CHANNELS: usize = 16_384;

@@ -1,0 +1,88 @@
+//! What the engine says: put into frames for whom it concerns.
+
+use std::sync::Arc;
+
+use protocol::ChannelName;
+
+use super::Hub;
+use crate::channel::AudienceClass;
+use crate::encode;
+use crate::engine::{EngineEvent, Joined};
+use crate::output::Output;
+use crate::session::{Member, Session, SessionKey};
+
+impl Hub {
+    /// The engine answered, or tells something new.
+    pub fn handle_engine(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Joined(joined) => self.handle_joined(&joined),
+            EngineEvent::Left { session, channel } => self.handle_left(session, &channel),
+            EngineEvent::Published { channel, publication } => {
+                if let Some(&channel) = self.names.get(&channel) {
+                    self.outputs.push_back(Output::Publish { channel, publication });
+                }
+            }
+            EngineEvent::PresenceChanged { channel, action, member } => {
+                if let Some(&key) = self.names.get(&channel) {
+                    let frame = encode::presence_update(&channel, action, &member);
+                    self.outputs.push_back(Output::AnnouncePresence { channel: key, frame });
+                }
+            }
+            EngineEvent::Private { session, frame } => {
+                if self.session(session).is_some() {
+                    self.outputs.push_back(Output::Push { session, frame });
+                }
+            }
+            EngineEvent::History { session, channel, publications, more } => {
+                if let Some(member) = self.member(session) {
+                    let frame =
+                        encode::history(&channel, member.authenticated, &publications, more);
+                    self.outputs.push_back(Output::Reply { session, frame });
+                }
+            }
+            EngineEvent::Acked { session, channel, request, receipt } => {
+                if self.session(session).is_some() {
+                    let frame = encode::ack(&channel, &request, &receipt);
+                    self.outputs.push_back(Output::Reply { session, frame });
+                }
+            }
+            EngineEvent::Refused { session, channel, action, code, request } => {
+                self.refuse(session, (Some(&channel), request.as_ref()), Some(action), code);
+            }
+        }
+    }
+
+    fn handle_joined(&mut self, joined: &Joined) {
+        let Some(&channel) = self.names.get(&joined.channel) else { return };
+        let settings = Arc::clone(&self.channels[channel.0 as usize].settings);
+        let ping_interval = self.limits.ping_after * 1_000;
+        let session = joined.session;
+        let Some(member) = self.member(session) else { return };
+        let authenticated = member.authenticated;
+        let mut reply = |frame| self.outputs.push_back(Output::Reply { session, frame });
+        reply(encode::join_ack(&member, joined, &settings, ping_interval));
+        for publication in joined.resumed.iter().flatten().flatten() {
+            reply(encode::publication(authenticated, publication));
+        }
+        if let Some(publications) = &joined.history {
+            reply(encode::history(&joined.channel, authenticated, publications, None));
+        }
+        if let Some(members) = &joined.presence {
+            reply(encode::presence_full(&joined.channel, members));
+        }
+        let class = AudienceClass { authenticated, presence: joined.presence.is_some() };
+        self.outputs.push_back(Output::Attach { session, channel, class });
+    }
+
+    fn handle_left(&mut self, session: SessionKey, name: &ChannelName) {
+        let Some(&channel) = self.names.get(name) else { return };
+        self.exit(session, channel);
+        let Some(member) = self.member(session) else { return };
+        let frame = encode::leave_ack(name, &member);
+        self.outputs.push_back(Output::Reply { session, frame });
+    }
+
+    fn member(&mut self, session: SessionKey) -> Option<Arc<Member>> {
+        self.session(session).map(|Session { member, .. }| Arc::clone(member))
+    }
+}

@@ -1,0 +1,189 @@
+//! What clients ask for: checked here, carried out by the engine.
+
+use std::sync::Arc;
+
+use protocol::{
+    Action, ChannelName, ClientMessage, ErrorCode, HistoryRequest, JoinRequest, RawPayload,
+    Recipients, RequestId,
+};
+use rand::RngExt;
+
+use super::{Hub, Now};
+use crate::encode;
+use crate::engine::EngineCommand;
+use crate::output::Output;
+use crate::permission::{Audience, Operation, permit};
+use crate::publication::{Draft, PublicationId};
+use crate::session::{Member, SessionId, SessionKey};
+use crate::settings::ChannelSettings;
+
+/// A message that a client wants to send.
+struct Sending<'a> {
+    recipients: &'a Recipients,
+    payload: &'a RawPayload,
+    request: Option<&'a RequestId>,
+}
+
+impl Hub {
+    pub(super) fn handle_message(&mut self, key: SessionKey, message: ClientMessage<'_>, now: Now) {
+        let (channel, action, request, result) = match message {
+            ClientMessage::Ping => {
+                return self
+                    .outputs
+                    .push_back(Output::Reply { session: key, frame: encode::pong() });
+            }
+            ClientMessage::Join { channel, request } => {
+                let result = self.join(key, &channel, request);
+                (channel, Action::Join, None, result)
+            }
+            ClientMessage::Leave { channel } => {
+                self.leave(key, &channel);
+                return;
+            }
+            ClientMessage::Message { channel, recipients, payload, id } => {
+                let sending = Sending { recipients: &recipients, payload, request: id.as_ref() };
+                let result = self.send(key, &channel, &sending, now);
+                (channel, Action::Message, id, result)
+            }
+            ClientMessage::History { channel, page } => {
+                let result = self.read_history(key, &channel, page);
+                (channel, Action::History, None, result)
+            }
+        };
+        if let Err(code) = result {
+            self.refuse(key, (Some(&channel), request.as_ref()), Some(action), code);
+        }
+    }
+
+    fn join(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        request: JoinRequest,
+    ) -> Result<(), ErrorCode> {
+        let settings = self.settings.channel(name).cloned().ok_or(ErrorCode::ChannelNotFound)?;
+        let authenticated = self.session(key).is_some_and(|session| session.member.authenticated);
+        permit(&settings, authenticated, Operation::Join)?;
+        let limit = self.limits.channels_per_session;
+        let channel = self.names.get(name).copied();
+        let Some(session) = self.session(key) else { return Ok(()) };
+        let member = Arc::clone(&session.member);
+
+        if !channel.is_some_and(|channel| session.is_in(channel)) {
+            if session.memberships().len() >= limit {
+                return Err(ErrorCode::TooManyChannels);
+            }
+            let channel = self.enter(name, Arc::clone(&settings));
+            if let Some(session) = self.session(key) {
+                session.join(channel);
+            }
+        }
+        let kept = settings.history.get();
+        self.outputs.push_back(Output::Engine(EngineCommand::Join {
+            session: key,
+            member,
+            channel: name.clone(),
+            history: (request.history && kept > 0).then_some(kept),
+            presence: request.presence && settings.presence,
+            resume: request.resume,
+            announce: settings.presence,
+        }));
+        Ok(())
+    }
+
+    /// The session stays a reader until the engine has answered, so that it gets what it sent
+    /// before. Leaving where one never was is answered like leaving: the state asked for holds.
+    fn leave(&mut self, key: SessionKey, name: &ChannelName) {
+        let channel = self.names.get(name).copied();
+        let Some(session) = self.session(key) else { return };
+        let member = Arc::clone(&session.member);
+        let was_in = channel.is_some_and(|channel| session.leave(channel));
+        self.outputs.push_back(match was_in {
+            true => Output::Engine(EngineCommand::Leave {
+                session: Some(key),
+                member: member.id,
+                channel: name.clone(),
+            }),
+            false => Output::Reply { session: key, frame: encode::leave_ack(name, &member) },
+        });
+    }
+
+    fn send(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        sending: &Sending<'_>,
+        now: Now,
+    ) -> Result<(), ErrorCode> {
+        let Sending { recipients, payload, request } = *sending;
+        let (settings, sender) = self.membership_of(key, name)?;
+        let audience = permit(&settings, sender.authenticated, Operation::Send(recipients))?;
+        let id = PublicationId::from_random(self.ids.random());
+        let shown = match audience {
+            Audience::Authenticated => &Recipients::Authenticated,
+            _ => recipients,
+        };
+        let draft =
+            Draft::new(id, now.unix_ms, encode::message_head(name, shown, &sender, payload));
+        let (session, channel, request) = (key, name.clone(), request.cloned());
+        let command = match (audience, recipients) {
+            (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
+                let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
+                EngineCommand::SendPrivately {
+                    session,
+                    channel,
+                    recipient,
+                    authenticated_only,
+                    draft,
+                    request,
+                }
+            }
+            _ => EngineCommand::Publish {
+                session,
+                channel,
+                draft,
+                request,
+                authenticated: sender.authenticated,
+                authenticated_only: audience == Audience::Authenticated,
+                history: settings.history.get(),
+            },
+        };
+        self.outputs.push_back(Output::Engine(command));
+        Ok(())
+    }
+
+    fn read_history(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        page: Option<HistoryRequest>,
+    ) -> Result<(), ErrorCode> {
+        let (settings, reader) = self.membership_of(key, name)?;
+        permit(&settings, reader.authenticated, Operation::ReadHistory)?;
+        let kept = settings.history.get();
+        self.outputs.push_back(Output::Engine(EngineCommand::ReadHistory {
+            session: key,
+            authenticated: reader.authenticated,
+            channel: name.clone(),
+            limit: page.and_then(|page| page.limit).map_or(kept, |limit| limit.min(kept)),
+            before: page.and_then(|page| page.before),
+            is_page: page.is_some(),
+        }));
+        Ok(())
+    }
+
+    /// The settings of a channel that the session is in, and the session as its member.
+    fn membership_of(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+    ) -> Result<(Arc<ChannelSettings>, Arc<Member>), ErrorCode> {
+        let channel = *self.names.get(name).ok_or(ErrorCode::NotJoined)?;
+        let session = self.session(key).ok_or(ErrorCode::NotJoined)?;
+        if !session.is_in(channel) {
+            return Err(ErrorCode::NotJoined);
+        }
+        let member = Arc::clone(&session.member);
+        Ok((Arc::clone(&self.channels[channel.0 as usize].settings), member))
+    }
+}

@@ -1,0 +1,84 @@
+//! What became of the messages that their senders named, so that sending one again is no second one.
+
+use std::collections::{HashMap, VecDeque};
+
+use protocol::RequestId;
+
+use crate::publication::Receipt;
+
+/// The receipts of a channel's named messages: the newest [`MAX_LEN`](Self::MAX_LEN), for
+/// [`MAX_AGE`](Self::MAX_AGE).
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    receipts: HashMap<RequestId, Receipt>,
+    by_age: VecDeque<(RequestId, u64)>,
+}
+
+impl Window {
+    /// How many messages are remembered.
+    pub(crate) const MAX_LEN: usize = 1_000;
+    /// For how long, in milliseconds.
+    pub(crate) const MAX_AGE: u64 = 120_000;
+    /// What one of them takes in memory, about, in bytes.
+    pub(crate) const ENTRY_SIZE: usize = 256;
+
+    /// What became of `request`, if it is remembered at `now`.
+    pub(crate) fn get(&mut self, request: &RequestId, now: u64) -> Option<Receipt> {
+        self.forget(now);
+        self.receipts.get(request).copied()
+    }
+
+    /// Remembers what became of `request` at `now`.
+    pub(crate) fn insert(&mut self, request: RequestId, receipt: Receipt, now: u64) {
+        self.by_age.push_back((request.clone(), now));
+        self.receipts.insert(request, receipt);
+        self.forget(now);
+    }
+
+    /// What all this takes in memory, about, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.by_age.len() * Self::ENTRY_SIZE
+    }
+
+    fn forget(&mut self, now: u64) {
+        let is_old = |(_, since): &(RequestId, u64)| now.saturating_sub(*since) > Self::MAX_AGE;
+        while self.by_age.len() > Self::MAX_LEN || self.by_age.front().is_some_and(is_old) {
+            let Some((request, _)) = self.by_age.pop_front() else { return };
+            self.receipts.remove(&request);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publication::PublicationId;
+
+    fn id(text: &str) -> RequestId {
+        RequestId::parse(text).expect("the id is short")
+    }
+
+    fn receipt(ts: u64) -> Receipt {
+        Receipt { id: PublicationId::from_random([0; 12]), seq: None, ts }
+    }
+
+    #[test]
+    fn what_is_sent_again_in_time_is_known() {
+        let mut window = Window::default();
+        window.insert(id("a"), receipt(1), 0);
+        assert_eq!(window.get(&id("a"), Window::MAX_AGE), Some(receipt(1)));
+        assert_eq!(window.get(&id("b"), 0), None);
+        assert_eq!(window.get(&id("a"), Window::MAX_AGE + 1), None);
+        assert_eq!(window.bytes(), 0);
+    }
+
+    #[test]
+    fn only_so_many_are_remembered() {
+        let mut window = Window::default();
+        for n in 0..=Window::MAX_LEN {
+            window.insert(id(&n.to_string()), receipt(n as u64), 0);
+        }
+        assert_eq!(window.get(&id("0"), 0), None);
+        assert_eq!(window.get(&id("1"), 0), Some(receipt(1)));
+    }
+}
