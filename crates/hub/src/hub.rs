@@ -17,6 +17,7 @@ use crate::channel::{Channel, ChannelKey};
 use crate::encode;
 use crate::engine::EngineCommand;
 use crate::output::Output;
+use crate::permission::{Operation, permit};
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::{ChannelSettings, Settings};
 
@@ -172,14 +173,47 @@ impl Hub {
 
     /// Ends every session: the node is about to stop.
     pub fn handle_drain(&mut self) {
-        let keys: Vec<_> = (0..)
-            .zip(&self.sessions)
-            .filter_map(|(index, session)| {
-                session.as_ref().map(|session| SessionKey { index, generation: session.generation })
-            })
-            .collect();
-        for key in keys {
+        for key in self.keys() {
             self.close(key, CloseCode::Draining);
+        }
+    }
+
+    /// The administrator has changed the settings. What is new holds for all that comes from now on;
+    /// who is in a channel that it may no longer join is told so, and leaves it. Where the connection
+    /// hash is another one now, or realtime is off, every session ends.
+    pub fn handle_settings(&mut self, settings: Arc<Settings>) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        if before.connection_hash != self.settings.connection_hash {
+            for key in self.keys() {
+                self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
+                self.close(key, CloseCode::UnknownHash);
+            }
+            return;
+        }
+        for (_, channel) in &mut self.channels {
+            // Members of a channel that is gone are about to leave; until then its old row will do.
+            if let Some(settings) = self.settings.channel(&channel.name) {
+                channel.settings = Arc::clone(settings);
+            }
+        }
+        for key in self.keys() {
+            self.leave_refused_channels(key);
+        }
+    }
+
+    fn leave_refused_channels(&mut self, key: SessionKey) {
+        let Some(session) = self.session(key) else { return };
+        let authenticated = session.member.authenticated;
+        for channel in session.memberships().to_vec() {
+            let name = self.channels[channel.0 as usize].name.clone();
+            let allowed = match self.settings.channel(&name) {
+                Some(settings) => permit(settings, authenticated, Operation::Join).map(drop),
+                None => Err(ErrorCode::ChannelNotFound),
+            };
+            if let Err(code) = allowed {
+                self.refuse(key, (Some(&name), None), Some(Action::Join), code);
+                self.leave(key, &name);
+            }
         }
     }
 
@@ -245,6 +279,13 @@ impl Hub {
             let frame = encode::error(channel, request, payload);
             self.outputs.push_back(Output::Reply { session, frame });
         }
+    }
+
+    fn keys(&self) -> Vec<SessionKey> {
+        let key = |(index, session): (u32, &Option<Session>)| {
+            session.as_ref().map(|session| SessionKey { index, generation: session.generation })
+        };
+        (0..).zip(&self.sessions).filter_map(key).collect()
     }
 
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {

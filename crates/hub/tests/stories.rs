@@ -490,3 +490,44 @@ fn history_is_read_page_by_page() {
     check(r#"{"before":11,"limit":10}"#, 6..=10, r#","more":false"#);
     check(r#"{"limit":4000000000}"#, 6..=30, r#","more":false"#);
 }
+
+#[test]
+fn new_settings_hold_at_once_and_who_may_no_longer_be_here_is_told_and_leaves() {
+    let mut world = open_world();
+    let (anonymous, member) = (world.anonymous(), world.authenticated(7));
+    for client in [anonymous, member] {
+        world.join_with(client, "members", "null");
+        world.join_with(client, "open", "null");
+    }
+    world.clear();
+    world.change_settings(vec![
+        World::channel("members", |row| row.client_public_messaging = true),
+        World::channel("elsewhere", |_| {}),
+    ]);
+    let frames = world.read(anonymous);
+    assert_eq!(world::actions(&frames), ["error", "leave", "error", "leave"]);
+    assert!(
+        frames[0].contains(r#""options":{"channel":"members"}"#)
+            && frames[0].contains("anonymous_join_refused")
+    );
+    assert!(
+        frames[2].contains(r#""options":{"channel":"open"}"#)
+            && frames[2].contains("channel_not_found")
+    );
+    assert_eq!(world::actions(&world.read(member)), ["error", "leave"]);
+    world.message(member, "members", "", "1");
+    world.message(member, "open", "", "1");
+    assert_eq!(world::actions(&world.read(member)), ["message", "error"]);
+    world.message(anonymous, "members", "", "1");
+    assert!(world.read(anonymous)[0].contains("not_joined"));
+    assert!(world.is_empty("open"));
+}
+
+#[test]
+fn another_connection_hash_ends_who_came_with_the_old_one() {
+    let mut world = open_world();
+    let a = world.anonymous();
+    world.switch_off();
+    assert!(world.read(a)[0].contains(r#""code":"unknown_hash""#));
+    assert_eq!(world.closed(a), Some(CloseCode::UnknownHash));
+}

@@ -93,7 +93,7 @@ impl Hub {
 
     /// The session stays a reader until the engine has answered, so that it gets what it sent
     /// before. Leaving where one never was is answered like leaving: the state asked for holds.
-    fn leave(&mut self, key: SessionKey, name: &ChannelName) {
+    pub(super) fn leave(&mut self, key: SessionKey, name: &ChannelName) {
         let channel = self.names.get(name).copied();
         let Some(session) = self.session(key) else { return };
         let member = Arc::clone(&session.member);

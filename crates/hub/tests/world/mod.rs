@@ -144,6 +144,16 @@ impl World {
         self.free.push(key.index);
     }
 
+    pub(crate) fn change_settings(&mut self, channels: Vec<ChannelSettings>) {
+        self.hub.handle_settings(Arc::new(Settings::new(HASH.to_owned(), channels)));
+        self.settle();
+    }
+
+    pub(crate) fn switch_off(&mut self) {
+        self.hub.handle_settings(Arc::new(Settings::default()));
+        self.settle();
+    }
+
     pub(crate) fn drain(&mut self) {
         self.hub.handle_drain();
         self.settle();
