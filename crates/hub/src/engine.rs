@@ -163,6 +163,15 @@ pub enum EngineEvent {
 }
 
 impl EngineCommand {
+    /// Whether the answer may be as long as a channel's history.
+    pub const fn has_long_answer(&self) -> bool {
+        match self {
+            Self::Join { history, resume, .. } => history.is_some() || resume.is_some(),
+            Self::ReadHistory { .. } => true,
+            Self::Leave { .. } | Self::Publish { .. } | Self::SendPrivately { .. } => false,
+        }
+    }
+
     /// The session that waits for one [`EngineEvent`] that [answers](EngineEvent::answers) this.
     pub const fn awaits_answer(&self) -> Option<SessionKey> {
         match self {
@@ -212,7 +221,7 @@ pub struct Joined {
 /// How far a channel has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Position {
-    /// Names the life of the numbering.
+    /// Names the life of the numbering, and whose numbering it is.
     pub epoch: Arc<str>,
     /// The number of the newest publication, 0 before the first.
     pub seq: u64,

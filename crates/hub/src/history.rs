@@ -13,8 +13,9 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The most a channel keeps, in bytes, however many publications it may keep.
-    pub(crate) const MAX_BYTES: usize = 16 << 20;
+    /// The most a channel keeps, in bytes, however many publications it may keep. What is kept may
+    /// have to wait, as a whole, for each reader that asks for it.
+    pub(crate) const MAX_BYTES: usize = 4 << 20;
 
     /// Adds a publication, then drops the oldest until at most `size` are left.
     pub(crate) fn push(&mut self, publication: Arc<Publication>, size: usize) {

@@ -83,11 +83,6 @@ impl Hub {
         self.outputs.pop_front()
     }
 
-    /// How many sessions there are.
-    pub fn session_count(&self) -> usize {
-        self.sessions.iter().flatten().count()
-    }
-
     /// A connection was accepted at `key`, asking for `connection_hash`. `token_refused` says that
     /// it brought a token that names nobody; the session is told, and goes on as `identity`.
     pub fn handle_open(

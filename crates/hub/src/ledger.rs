@@ -15,7 +15,8 @@ use crate::window::Window;
 pub struct Ledger<S> {
     /// Who is in the channel.
     pub roster: Roster<S>,
-    epoch: Arc<str>,
+    epoch_for_everyone: Arc<str>,
+    epoch_for_authenticated: Arc<str>,
     seq_for_everyone: u64,
     seq_for_authenticated: u64,
     /// The time of the newest publication: clocks of several threads never make time go back.
@@ -55,7 +56,9 @@ impl<S> Ledger<S> {
     pub fn new(epoch: Arc<str>) -> Self {
         Self {
             roster: Roster::default(),
-            epoch,
+            // Who changes its identity changes its count, and must not resume the other one.
+            epoch_for_authenticated: format!("{epoch}.").into(),
+            epoch_for_everyone: epoch,
             seq_for_everyone: 0,
             seq_for_authenticated: 0,
             ts: 0,
@@ -101,15 +104,11 @@ impl<S> Ledger<S> {
     /// What a member with or without identity may see of the past when it joins: all since `resume`
     /// or, where that is not asked or not to be had, the newest `history` publications.
     pub fn past(&self, authenticated: bool, resume: Option<&Resume>, history: Option<u32>) -> Past {
-        let seq = if authenticated { self.seq_for_authenticated } else { self.seq_for_everyone };
-        let resumed = resume.map(|resume| self.missed(resume, authenticated, seq));
+        let position = self.position(authenticated);
+        let resumed = resume.map(|resume| self.missed(resume, authenticated, &position));
         let history = history.filter(|_| !matches!(resumed, Some(Ok(_))));
         let newest = |size| self.history.page(authenticated, u64::MAX, size as usize).0;
-        Past {
-            position: Position { epoch: Arc::clone(&self.epoch), seq },
-            resumed,
-            history: history.map(newest),
-        }
+        Past { position, resumed, history: history.map(newest) }
     }
 
     /// At most `limit` publications that a reader may see, oldest first, with numbers below
@@ -138,17 +137,25 @@ impl<S> Ledger<S> {
         self.history.bytes() + self.window.bytes()
     }
 
-    /// What a reader that was at `resume` has missed, now that the newest number is `head`.
+    fn position(&self, authenticated: bool) -> Position {
+        let (epoch, seq) = match authenticated {
+            true => (&self.epoch_for_authenticated, self.seq_for_authenticated),
+            false => (&self.epoch_for_everyone, self.seq_for_everyone),
+        };
+        Position { epoch: Arc::clone(epoch), seq }
+    }
+
+    /// What a reader that was at `resume` has missed, now that the channel is at `position`.
     fn missed(
         &self,
         resume: &Resume,
         authenticated: bool,
-        head: u64,
+        position: &Position,
     ) -> Result<Vec<Arc<Publication>>, ResumeRefusal> {
-        if *resume.epoch != *self.epoch {
+        if *resume.epoch != *position.epoch {
             return Err(ResumeRefusal::EpochChanged);
         }
-        let missed = head.checked_sub(resume.seq).ok_or(ResumeRefusal::PositionUnknown)?;
+        let missed = position.seq.checked_sub(resume.seq).ok_or(ResumeRefusal::PositionUnknown)?;
         self.history.newest(authenticated, missed).ok_or(ResumeRefusal::HistoryTooShort)
     }
 }

@@ -150,10 +150,8 @@ fn refusals_name_the_channel_the_code_and_the_action() {
     world.message(a, "open", "", "1");
     world.join(a, " padded ");
     let text = |channel: &str, message: &str, code: &str, action: &str| {
-        let options =
-            if channel.is_empty() { String::new() } else { format!(r#""channel":"{channel}""#) };
         format!(
-            r#"{{"action":"error","options":{{{options}}},"client":null,"payload":{{"message":"{message}","code":"{code}","action":"{action}"}}}}"#
+            r#"{{"action":"error","options":{{"channel":"{channel}"}},"client":null,"payload":{{"message":"{message}","code":"{code}","action":"{action}"}}}}"#
         )
     };
     assert_eq!(
@@ -173,7 +171,7 @@ fn refusals_name_the_channel_the_code_and_the_action() {
                 "message"
             ),
             text(
-                "",
+                " padded ",
                 "The channel name has a character that is not allowed; letters, digits, inner spaces and _-./:*@=+,~ are.",
                 "invalid_channel_name",
                 "join"
@@ -273,7 +271,7 @@ fn three_malformed_frames_in_a_row_end_a_session() {
         world.text(a, text);
     }
     assert_eq!(world.closed(a), None);
-    world.text(a, r#"{"action":"join","options":{"channel":"open"},"payload":{"history":"yes"}}"#);
+    world.text(a, r#"{"action":"join","options":{"channel":"open"},"payload":"all of it"}"#);
     assert_eq!(world.closed(a), Some(CloseCode::PolicyViolation));
     let malformed =
         world.read(a).into_iter().filter(|frame| frame.contains(r#""code":"malformed_frame""#));
@@ -401,6 +399,40 @@ fn what_only_members_may_see_is_no_gap_for_anonymous_readers() {
     world.join_with(anonymous, "members", r#"{"resume":{"epoch":"epoch","seq":1}}"#);
     let frames = world.read(anonymous);
     assert_eq!(world::sequence(&frames[1..]), [("two", 2)]);
+}
+
+#[test]
+fn who_comes_back_as_somebody_else_is_told_that_its_count_is_another() {
+    let mut world = open_world();
+    let member = world.authenticated(7);
+    world.join(member, "members");
+    for n in 1..=6 {
+        world.message(member, "members", "", &n.to_string());
+    }
+    world.clear();
+    let mut check = |client, epoch: &str, outcome: &str| {
+        world.join_with(
+            client,
+            "members",
+            &format!(r#"{{"resume":{{"epoch":"{epoch}","seq":1}}}}"#),
+        );
+        assert!(world.read(client)[0].contains(outcome), "{epoch}");
+        world.leave(client, "members");
+        world.clear();
+    };
+    check(member, "epoch.", r#""resumed":true"#);
+    check(member, "epoch", r#""reason":"epoch_changed""#);
+    let anonymous = world.anonymous();
+    let mut check = |epoch: &str, outcome: &str| {
+        world.join_with(
+            anonymous,
+            "members",
+            &format!(r#"{{"resume":{{"epoch":"{epoch}","seq":1}}}}"#),
+        );
+        assert!(world.read(anonymous)[0].contains(outcome), "{epoch}");
+    };
+    check("epoch.", r#""reason":"epoch_changed""#);
+    world.clear();
 }
 
 #[test]

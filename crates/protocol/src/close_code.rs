@@ -50,9 +50,9 @@ impl CloseCode {
             Self::PolicyViolation => 1008,
             Self::TooBig => 1009,
             Self::Draining => 1012,
-            Self::Overloaded => 1013,
+            // The two from which clients of the first version come back by themselves.
+            Self::Overloaded | Self::Idle => 1013,
             Self::UnknownHash => 4404,
-            Self::Idle => 4408,
         }
     }
 
@@ -76,9 +76,9 @@ impl CloseCode {
     ///
     /// It should not where the same thing would happen again: it ended the connection itself
     /// (1000), it breaks the protocol (1002, 1003, 1007, 1008, 1010), or the server refused it for
-    /// what it is (4400 to 4407 and 4409 to 4499).
+    /// what it is (4400 to 4499).
     pub const fn reconnects(number: u16) -> bool {
-        !matches!(number, 1000 | 1002 | 1003 | 1007 | 1008 | 1010 | 4400..=4407 | 4409..=4499)
+        !matches!(number, 1000 | 1002 | 1003 | 1007 | 1008 | 1010 | 4400..=4499)
     }
 }
 

@@ -71,14 +71,20 @@ pub struct DecodeError {
     pub message: String,
     /// The frame's action, where it could be read.
     pub action: Option<String>,
-    /// The frame's channel, where it could be read and is a legal name.
-    pub channel: Option<ChannelName>,
+    /// The channel as the frame has it, where it could be read: not always a legal name.
+    pub channel: Option<String>,
 }
 
 impl<'a> ClientMessage<'a> {
     /// Reads one frame.
     pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
-        let frame: ClientFrame<'a> = serde_json::from_str(text).map_err(|error| {
+        let frame = if text.trim_start().starts_with('[') {
+            // serde would take an array for an object's fields in their order.
+            Err(serde::de::Error::custom("an array, expected an object with an `action`"))
+        } else {
+            serde_json::from_str::<ClientFrame<'a>>(text)
+        };
+        let frame = frame.map_err(|error| {
             let message = format!("The frame is not a message of this protocol: {error}.");
             DecodeError::malformed(None, None, message)
         })?;
@@ -88,7 +94,7 @@ impl<'a> ClientMessage<'a> {
             Action::Join | Action::Leave | Action::Message | Action::History => {}
             _ => return Err(frame.unknown_action()),
         }
-        let channel = frame.channel().map_err(|error| DecodeError::channel_name(action, error))?;
+        let channel = frame.channel().map_err(|error| frame.invalid_channel(action, error))?;
         let malformed = |message| DecodeError::malformed(Some(action), Some(&channel), message);
         let invalid_payload = |error| {
             malformed(format!("The payload of the {} is not valid: {error}.", action.name()))
@@ -148,11 +154,26 @@ impl ClientFrame<'_> {
         ChannelName::parse(name.unwrap_or_default())
     }
 
+    /// The name as it was sent, no longer than a legal one, for the error about it.
+    fn channel_as_written(&self) -> Option<String> {
+        let name = self.options.as_ref()?.channel.as_deref()?;
+        Some(name.chars().take(ChannelName::MAX_LENGTH).collect())
+    }
+
+    fn invalid_channel(&self, action: Action, error: ChannelNameError) -> DecodeError {
+        DecodeError {
+            code: ErrorCode::InvalidChannelName,
+            message: error.message().to_owned(),
+            action: Some(action.name().to_owned()),
+            channel: self.channel_as_written(),
+        }
+    }
+
     fn unknown_action(&self) -> DecodeError {
         DecodeError {
             code: ErrorCode::UnknownAction,
             message: ErrorCode::UnknownAction.message().to_owned(),
-            channel: self.channel().ok(),
+            channel: self.channel_as_written(),
             action: Some(self.action.chars().take(MAX_ECHOED_ACTION).collect()),
         }
     }
@@ -169,15 +190,11 @@ impl DecodeError {
             message.replace_range(end.., "…");
         }
         let action = action.map(|action| action.name().to_owned());
-        Self { code: ErrorCode::MalformedFrame, message, action, channel: channel.cloned() }
-    }
-
-    fn channel_name(action: Action, error: ChannelNameError) -> Self {
         Self {
-            code: ErrorCode::InvalidChannelName,
-            message: error.message().to_owned(),
-            action: Some(action.name().to_owned()),
-            channel: None,
+            code: ErrorCode::MalformedFrame,
+            message,
+            action,
+            channel: channel.map(|channel| channel.as_str().to_owned()),
         }
     }
 }
@@ -186,7 +203,14 @@ impl DecodeError {
 fn read_payload<'a, T: Deserialize<'a>>(
     payload: Option<&'a RawValue>,
 ) -> Result<Option<T>, serde_json::Error> {
-    payload.map_or(Ok(None), |payload| serde_json::from_str(payload.get()))
+    payload.map_or(Ok(None), |payload| {
+        let text = payload.get();
+        if text.starts_with('[') {
+            // serde would take an array for an object's fields in their order.
+            return Err(serde::de::Error::custom("an array, expected an object"));
+        }
+        serde_json::from_str(text)
+    })
 }
 
 #[derive(Deserialize)]
@@ -223,6 +247,64 @@ mod tests {
             refusal(&format!(r#"{{"action":"join","options":"{}"}}"#, "ä".repeat(10_000)));
         assert_eq!(message.chars().count(), MAX_REASON + 1);
         assert!(message.ends_with('…'));
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        assert_eq!(refusal(r#" ["ping"]"#).0, ErrorCode::MalformedFrame);
+        let (code, message) =
+            refusal(r#"{"action":"join","options":{"channel":"a"},"payload":[true]}"#);
+        assert_eq!(code, ErrorCode::MalformedFrame);
+        assert!(message.contains("an array, expected an object"), "{message}");
+    }
+
+    #[test]
+    fn flags_are_what_javascript_takes_them_for() {
+        for (value, flag) in [
+            ("1", true),
+            ("0", false),
+            ("null", false),
+            ("\"\"", false),
+            ("\"no\"", true),
+            ("[]", true),
+            ("{\"a\":[1]}", true),
+            ("0.5", true),
+        ] {
+            let text = format!(
+                r#"{{"action":"join","options":{{"channel":"a"}},"payload":{{"history":{value}}}}}"#
+            );
+            let message = ClientMessage::decode(&text).expect("the frame is a join");
+            assert!(
+                matches!(message, ClientMessage::Join { request, .. } if request.history == flag),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_no_text_is_the_applications_own() {
+        for id in ["5", "null", "{\"a\":1}"] {
+            let text = format!(r#"{{"action":"message","options":{{"channel":"a","id":{id}}}}}"#);
+            assert!(
+                matches!(ClientMessage::decode(&text), Ok(ClientMessage::Message { id: None, .. })),
+                "{id}"
+            );
+        }
+        let message =
+            ClientMessage::decode(r#"{"action":"message","options":{"channel":"a","id":"x"}}"#);
+        assert!(
+            matches!(message, Ok(ClientMessage::Message { id: Some(id), .. }) if id.as_str() == "x")
+        );
+    }
+
+    #[test]
+    fn an_error_about_a_name_is_for_whoever_uses_it() {
+        let error = ClientMessage::decode(r#"{"action":"join","options":{"channel":" a"}}"#);
+        let error = error.expect_err("the name is not legal");
+        assert_eq!(
+            (error.code, error.channel.as_deref()),
+            (ErrorCode::InvalidChannelName, Some(" a"))
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod error_code;
 mod history;
 #[cfg(feature = "json")]
 mod json;
+mod lenient;
 mod message;
 mod presence;
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lenient;
+
 /// What a frame asks for or tells.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,14 +134,15 @@ pub enum ServerOptions<'a> {
 /// The options a client sends with an action.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
+#[serde(bound(deserialize = "S: Default + Deserialize<'de>"))]
 pub struct ClientOptions<S> {
     /// Send to authenticated members only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated: Option<bool>,
     /// The channel acted on.
     pub channel: Option<S>,
-    /// Names the message, for its ack.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Names the message, for its ack. What is no text is none of our names, but the application's.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub id: Option<S>,
     /// Send to this session only.
     #[serde(rename = "socketId", skip_serializing_if = "Option::is_none")]
@@ -151,8 +154,10 @@ pub struct ClientOptions<S> {
 #[serde(default)]
 pub struct JoinRequest {
     /// Send the kept publications.
+    #[serde(deserialize_with = "lenient::flag")]
     pub history: bool,
     /// Send who is here, and keep telling.
+    #[serde(deserialize_with = "lenient::flag")]
     pub presence: bool,
     /// Send what was published since.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,18 @@
 //! What the operator decides when the server starts: command line and environment, typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hub::{ChannelSettings, HistorySize};
+use protocol::RowId;
 
-/// The realtime server.
+use crate::auth::{ClaimNames, Extras, parse_row_id};
+
+/// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
 #[derive(Debug, Parser)]
-#[command(name = "xano-realtime", version, about, arg_required_else_help = true)]
+#[command(name = "xano-realtime", version, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,9 +24,11 @@ pub struct Cli {
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
     Serve(ServeConfig),
+    /// Print a token that names a person to the server of the same data directory
+    Token(TokenConfig),
 }
 
-/// How to serve. Every option can also be given in the environment.
+/// How to serve. Every option can also be given in the environment; the command line comes first.
 #[derive(Args, Debug)]
 pub struct ServeConfig {
     /// Address and port to listen on; port 0 takes a free one
@@ -33,7 +40,7 @@ pub struct ServeConfig {
     pub data_dir: PathBuf,
 
     /// Switch realtime on, with the channels of the chat demo
-    #[arg(long, env = "XANO_DEMO")]
+    #[arg(long, env = "XANO_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
     /// Certificate chain (PEM) to serve https and wss with
@@ -44,6 +51,17 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// Public key (PEM) of another issuer of tokens: RSA for RS256, EC P-256 for ES256, or Ed25519 for
+    /// EdDSA. May be given several times, in the environment separated by commas. Every token it signed
+    /// is accepted, whatever audience it names
+    #[arg(long, env = "XANO_TOKEN_KEY", value_name = "FILE", value_delimiter = ',')]
+    pub token_key: Vec<PathBuf>,
+
+    /// What the other issuers call the claims, where not dbo_id, row_id and extras, as in
+    /// row_id=sub,extras=meta; dbo_id:=1 puts all their people into table 1
+    #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
+    pub token_claims: Option<ClaimNames>,
+
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -52,6 +70,35 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_LOG", value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub log: LogLevel,
 }
+
+/// Whom a new token names, and for how long.
+#[derive(Args, Debug)]
+pub struct TokenConfig {
+    /// Table of the person's record
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub table_id: u64,
+
+    /// Id of the record: a number, or any text
+    #[arg(long, value_name = "ID", value_parser = parse_row_id)]
+    pub row_id: RowId,
+
+    /// What others shall see of the person: a JSON object of at most 4 KiB
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub extras: Extras,
+
+    /// How long it opens new connections: a number with s, m, h or d, as in 30s, 15m, 24h or 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
+    pub expires: Duration,
+
+    /// Data directory of the server that shall accept the token
+    #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// The text is no lifetime.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a lifetime is a whole number from 1 on with s, m, h or d, as in 30s, 15m, 24h or 7d")]
+pub struct LifetimeError;
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,6 +111,17 @@ pub enum LogLevel {
     Info,
     /// … and every connection.
     Debug,
+}
+
+fn parse_lifetime(text: &str) -> Result<Duration, LifetimeError> {
+    let (number, seconds) = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)]
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
+        .ok_or(LifetimeError)?;
+    match number.parse::<u32>() {
+        Err(_) | Ok(0) => Err(LifetimeError),
+        Ok(number) => Ok(Duration::from_secs(u64::from(number) * seconds)),
+    }
 }
 
 /// The channels of the chat demo.
@@ -99,6 +157,22 @@ impl From<LogLevel> for tracing::Level {
             LogLevel::Warn => Self::WARN,
             LogLevel::Info => Self::INFO,
             LogLevel::Debug => Self::DEBUG,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_have_a_unit() {
+        for (text, seconds) in [("30s", 30), ("15m", 900), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(parse_lifetime(text), Ok(Duration::from_secs(seconds)));
+        }
+        for wrong in ["", "h", "24", "0s", "-1h", "1.5h", "1w", "24hh", "24 h", "99999999999d", "ä"]
+        {
+            assert_eq!(parse_lifetime(wrong), Err(LifetimeError), "{wrong}");
         }
     }
 }

@@ -167,10 +167,8 @@ impl Fanout {
         index: u32,
         text: &[u8],
     ) -> Result<(), Effect> {
-        if connection.outbox.is_empty() {
-            connection.pushed = 0;
-        }
-        if connection.pushed > self.max_lag {
+        connection.pushed = connection.pushed.min(connection.outbox.len());
+        if connection.blocked && connection.pushed > self.max_lag {
             return Err(Effect::TooSlow(index));
         }
         connection.pushed += text.len();

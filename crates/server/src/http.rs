@@ -31,6 +31,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::auth::Verifier;
 use crate::config::ServeConfig;
 use crate::node::Node;
 use crate::pages;
@@ -41,6 +42,20 @@ use crate::transport::{Accepted, AcceptedStream};
 pub struct Listener {
     sockets: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
+}
+
+/// What requests are answered with.
+#[derive(Clone)]
+struct Front {
+    node: Arc<Node>,
+    verifier: Arc<Verifier>,
+}
+
+/// What a handshake asked for.
+struct Admission {
+    connection_hash: String,
+    identity: Identity,
+    token_refused: Option<ErrorCode>,
 }
 
 /// Why a server cannot listen.
@@ -56,7 +71,8 @@ pub enum ServeError {
     },
     /// Somebody else listens there.
     #[error(
-        "cannot listen on {0}: another program uses that port; stop it, or choose another with --listen HOST:PORT"
+        "cannot listen on {0}: another program uses that port; stop it, or choose another with \
+         --listen HOST:PORT (npm start -- --listen HOST:PORT)"
     )]
     InUse(SocketAddr),
     /// The address cannot be listened on for another reason.
@@ -124,14 +140,20 @@ impl Listener {
     }
 }
 
-/// Serves until `shutdown` is done, then ends every connection in order.
-pub async fn serve(listener: Listener, node: Arc<Node>, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown` is done, then ends every connection in order. `verifier` says whom the
+/// clients' tokens name.
+pub async fn serve(
+    listener: Listener,
+    node: Arc<Node>,
+    verifier: Verifier,
+    shutdown: impl Future<Output = ()>,
+) {
     let router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(page)
-        .with_state(Arc::clone(&node));
+        .with_state(Front { node: Arc::clone(&node), verifier: Arc::new(verifier) });
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     for socket in listener.sockets {
@@ -144,13 +166,13 @@ pub async fn serve(listener: Listener, node: Arc<Node>, shutdown: impl Future<Ou
         });
     }
     shutdown.await;
-    drop(stop);
-    while loops.join_next().await.is_some() {}
+    // Whoever asks is told that this node is not ready until the last connection has ended.
     node.drain();
-    // The shards end by themselves; waiting for them must not hold up this thread's sockets.
     if tokio::task::spawn_blocking(move || node.join()).await.is_err() {
         tracing::error!("the shards could not be waited for");
     }
+    drop(stop);
+    while loops.join_next().await.is_some() {}
 }
 
 async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>) {
@@ -198,7 +220,7 @@ where
         .await
 }
 
-async fn page(State(node): State<Arc<Node>>, request: Request) -> Response {
+async fn page(State(Front { node, .. }): State<Front>, request: Request) -> Response {
     pages::respond(
         request.uri().path(),
         request.headers(),
@@ -206,7 +228,7 @@ async fn page(State(node): State<Arc<Node>>, request: Request) -> Response {
     )
 }
 
-async fn readyz(State(node): State<Arc<Node>>) -> (StatusCode, &'static str) {
+async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'static str) {
     match node.is_ready() {
         true => (StatusCode::OK, "ready\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
@@ -215,8 +237,8 @@ async fn readyz(State(node): State<Arc<Node>>) -> (StatusCode, &'static str) {
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(node): State<Arc<Node>>,
-    Path(hash): Path<String>,
+    State(Front { node, verifier }): State<Front>,
+    Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
@@ -225,6 +247,10 @@ async fn realtime(
         let text = "This address speaks WebSocket (version 13) only.\n";
         return (StatusCode::UPGRADE_REQUIRED, headers, text).into_response();
     };
+    if !node.is_ready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
+            .into_response();
+    }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
     };
@@ -239,23 +265,30 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
-    // No issuer of tokens is configured, so none can name anybody.
-    let token_refused = token.map(|_| ErrorCode::InvalidToken);
+    let (identity, token_refused) = identify(&verifier, token.as_ref());
+    let admission = Admission { connection_hash, identity, token_refused };
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => hand_over(upgraded, &node, hash, token_refused),
+            Ok(upgraded) => hand_over(upgraded, &node, admission),
             Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
         }
     });
     response
 }
 
-fn hand_over(
-    upgraded: Upgraded,
-    node: &Node,
-    connection_hash: String,
-    token_refused: Option<ErrorCode>,
-) {
+/// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
+fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> (Identity, Option<ErrorCode>) {
+    match token.map(|token| verifier.verify(token.as_bytes())) {
+        None => (Identity::Anonymous, None),
+        Some(Ok(identity)) => (identity, None),
+        Some(Err(reason)) => {
+            tracing::debug!(%reason, "a token was refused");
+            (Identity::Anonymous, Some(ErrorCode::InvalidToken))
+        }
+    }
+}
+
+fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
     let taken = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
             parts.io.into_inner().into_std().map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
@@ -279,14 +312,8 @@ fn hand_over(
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    node.accept(Accepted {
-        stream,
-        received,
-        connection_hash,
-        id,
-        identity: Identity::Anonymous,
-        token_refused,
-    });
+    let Admission { connection_hash, identity, token_refused } = admission;
+    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.

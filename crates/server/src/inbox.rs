@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hub::EngineEvent;
@@ -28,25 +28,29 @@ pub enum Event {
 /// `overloaded` where there is none.
 #[derive(Debug)]
 pub struct Inbox {
-    events: Mutex<Vec<Event>>,
-    /// Bytes of publications that wait, each counted once.
-    bytes: AtomicUsize,
+    queue: Mutex<Queue>,
     /// Whether the shard sleeps in its poll, so that only then a wake-up costs a system call.
     sleeping: AtomicBool,
     waker: Waker,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    events: Vec<Event>,
+    /// Bytes of what clients have sent and others are to read.
+    bytes: usize,
+}
+
 impl Inbox {
     /// The most events that may wait before publications are refused.
     pub const MAX_EVENTS: usize = 65_536;
-    /// The most bytes of publications that may wait before more are refused.
+    /// The most bytes of publications and private messages that may wait before more are refused.
     pub const MAX_BYTES: usize = 64 << 20;
 
     /// An empty inbox that wakes the poll behind `registry` with `token`.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         Ok(Self {
-            events: Mutex::default(),
-            bytes: AtomicUsize::new(0),
+            queue: Mutex::default(),
             sleeping: AtomicBool::new(false),
             waker: Waker::new(registry, token)?,
         })
@@ -54,10 +58,15 @@ impl Inbox {
 
     /// Adds an event, and wakes the shard if it sleeps.
     pub fn push(&self, event: Event) {
-        if let Event::Engine(EngineEvent::Published { publication, .. }) = &event {
-            self.bytes.fetch_add(publication.size(), Ordering::Relaxed);
-        }
-        self.events().push(event);
+        let size = match &event {
+            Event::Engine(EngineEvent::Published { publication, .. }) => publication.size(),
+            Event::Engine(EngineEvent::Private { frame, .. }) => frame.len(),
+            _ => 0,
+        };
+        let mut queue = self.queue();
+        queue.events.push(event);
+        queue.bytes += size;
+        drop(queue);
         if self.sleeping.swap(false, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {
@@ -67,21 +76,22 @@ impl Inbox {
 
     /// Whether one more publication may be pushed.
     pub fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) < Self::MAX_BYTES
-            && self.events().len() < Self::MAX_EVENTS
+        let queue = self.queue();
+        queue.bytes < Self::MAX_BYTES && queue.events.len() < Self::MAX_EVENTS
     }
 
     /// Moves all events into `events`, which must be empty.
     pub fn take(&self, events: &mut Vec<Event>) {
         debug_assert!(events.is_empty(), "events would be lost");
-        mem::swap(&mut *self.events(), events);
-        self.bytes.store(0, Ordering::Relaxed);
+        let mut queue = self.queue();
+        mem::swap(&mut queue.events, events);
+        queue.bytes = 0;
     }
 
     /// Says that the shard is about to sleep; whether it may, which it must not if events wait.
     pub fn may_sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
-        let empty = self.events().is_empty();
+        let empty = self.queue().events.is_empty();
         if !empty {
             self.sleeping.store(false, Ordering::SeqCst);
         }
@@ -93,7 +103,7 @@ impl Inbox {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    fn events(&self) -> MutexGuard<'_, Vec<Event>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

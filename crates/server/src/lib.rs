@@ -12,6 +12,7 @@ mod shard;
 pub mod tls;
 mod transport;
 
+pub mod auth;
 pub mod config;
 pub mod store;
 

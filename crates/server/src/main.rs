@@ -1,25 +1,36 @@
-//! `xano-realtime`: reads its configuration, serves, and stops when told to.
+//! `xano-realtime`: reads its configuration, serves, and stops when told to; or prints a token.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::Parser;
 use hub::Settings;
-use server::config::{Cli, Command, ServeConfig, demo_channels};
+use protocol::Permissions;
+use server::auth::Verifier;
+use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
 use server::store::DataDir;
 use server::{Listener, Node, NodeOptions, serve};
 use tokio::signal;
 
 fn main() -> ExitCode {
-    let Command::Serve(config) = Cli::parse().command;
+    let command = Cli::parse().command;
+    let level = match &command {
+        Command::Serve(config) => config.log,
+        Command::Token(_) => LogLevel::Warn,
+    };
     tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::from(config.log))
+        .with_max_level(tracing::Level::from(level))
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
-    match run(&config) {
+    let result = match command {
+        Command::Serve(config) => run(&config),
+        Command::Token(config) => print_token(config),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = error.to_string();
@@ -36,7 +47,10 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let listener = Listener::bind(config)?;
-    let hash = DataDir::open(&config.data_dir)?.connection_hash()?;
+    let data = DataDir::open(&config.data_dir)?;
+    let hash = data.connection_hash()?;
+    let names = config.token_claims.clone().unwrap_or_default();
+    let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
     let settings = match config.demo {
         true => Settings::new(hash, demo_channels()),
         false => Settings::default(),
@@ -47,15 +61,27 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     announce(config, &listener, &node).context("cannot write to the standard output")?;
-    serve(listener, node, told_to_stop()).await;
+    serve(listener, node, verifier, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn print_token(config: TokenConfig) -> anyhow::Result<()> {
+    let key = DataDir::existing(&config.data_dir).existing_signing_key()?;
+    let permissions = Permissions { dbo_id: config.table_id, row_id: config.row_id };
+    let expires = SystemTime::now().checked_add(config.expires).context("the clock is wrong")?;
+    let token = key.issue(&permissions, &config.extras, expires)?;
+    writeln!(io::stdout(), "{token}").context("cannot write to the standard output")
 }
 
 /// Tells the person at the terminal where to look.
 fn announce(config: &ServeConfig, listener: &Listener, node: &Node) -> io::Result<()> {
     let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
-    let host = config.listen.rsplit_once(':').map_or("localhost", |(host, _)| host);
+    let host = match config.listen.rsplit_once(':').map_or("localhost", |(host, _)| host) {
+        // All addresses of this machine, which no browser can open by this name.
+        "0.0.0.0" | "[::]" => "localhost",
+        host => host,
+    };
     let address = format!("{scheme}://{host}:{}", listener.port().unwrap_or_default());
     let mut out = io::stdout().lock();
     writeln!(out, "xano-realtime {} is listening on {address}", env!("CARGO_PKG_VERSION"))?;

@@ -137,6 +137,7 @@ impl Shard {
                     && let Some(connection) = lookup(&mut self.connections, session)
                 {
                     connection.unanswered -= 1;
+                    connection.awaits_long_answer &= connection.unanswered > 0;
                     connection.report(session.index, &mut self.effects);
                 }
                 self.hub.handle_engine(event);
@@ -328,6 +329,8 @@ impl Shard {
             && let Some(connection) = self.connection(session)
         {
             connection.unanswered += 1;
+            // One long answer at a time is what a connection may make wait for itself.
+            connection.awaits_long_answer |= command.has_long_answer();
         }
         self.engine.submit(self.id, command);
     }

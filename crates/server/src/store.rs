@@ -1,10 +1,12 @@
 //! What outlives the process: the data directory.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
+
+use crate::auth::SigningKey;
 
 /// The directory that holds what the first start creates and later starts need.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// It cannot be created.
-    #[error("cannot create the data directory {}", path.display())]
+    #[error("cannot create the data directory {}; choose another with --data-dir DIR", path.display())]
     Create {
         /// Which.
         path: PathBuf,
@@ -37,6 +39,18 @@ pub enum DataDirError {
         /// Which.
         path: PathBuf,
     },
+    /// The file with the signing key holds something else.
+    #[error("{} does not hold a signing key (43 characters of base64url); delete it and a new one is created, which ends all tokens of the old one", path.display())]
+    NoSigningKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A signing key is needed, and no server has created one.
+    #[error("there is no {}; a server creates it when it starts: name its data directory with --data-dir, or start it once", path.display())]
+    NotStarted {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 impl DataDir {
@@ -52,27 +66,75 @@ impl DataDir {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The same directory as it is: nothing is created, and it need not be there.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The connection hash, created by the first call: 20 random bytes in base64url.
     pub fn connection_hash(&self) -> Result<String, DataDirError> {
         let path = self.path.join("connection-hash");
-        let failed = |source| DataDirError::File { path: path.clone(), source };
-        match fs::read_to_string(&path) {
-            Ok(hash) if is_hash(hash.trim()) => Ok(hash.trim().to_owned()),
-            Ok(_) => Err(DataDirError::NoHash { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut bytes = [0; 20];
-                getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error)))?;
-                let hash = BASE64URL_NOPAD.encode(&bytes);
-                let mut options = OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(&path).map_err(failed)?;
-                writeln!(file, "{hash}").map_err(failed)?;
-                Ok(hash)
-            }
-            Err(error) => Err(failed(error)),
+        let hash = read_or_create::<20>(&path)
+            .map_err(|source| DataDirError::File { path: path.clone(), source })?;
+        if is_hash(&hash) { Ok(hash) } else { Err(DataDirError::NoHash { path }) }
+    }
+
+    /// The key that this server's own tokens are signed with, created by the first call: 32 random
+    /// bytes in base64url.
+    pub fn signing_key(&self) -> Result<SigningKey, DataDirError> {
+        let path = self.path.join(SIGNING_KEY);
+        let key = read_or_create::<32>(&path)
+            .map_err(|source| DataDirError::File { path: path.clone(), source })?;
+        #[cfg(unix)]
+        warn_if_shared(&path);
+        SigningKey::parse(&key).ok_or(DataDirError::NoSigningKey { path })
+    }
+
+    /// The key that a server has created here.
+    pub fn existing_signing_key(&self) -> Result<SigningKey, DataDirError> {
+        let path = self.path.join(SIGNING_KEY);
+        match path.try_exists() {
+            Ok(false) => Err(DataDirError::NotStarted { path }),
+            Ok(true) => self.signing_key(),
+            Err(source) => Err(DataDirError::File { path, source }),
         }
+    }
+}
+
+/// The line in a file of the data directory. If there is no such file it is created, for this user
+/// alone, with `N` random bytes in base64url.
+fn read_or_create<const N: usize>(path: &Path) -> io::Result<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; N];
+            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+            let text = BASE64URL_NOPAD.encode(&bytes);
+            let mut file = create_private(path)?;
+            writeln!(file, "{text}")?;
+            // What was made with it must not outlive it.
+            file.sync_all()?;
+            Ok(text)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Who reads the signing key can be anybody on this server.
+#[cfg(unix)]
+fn warn_if_shared(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
+        let file = path.display();
+        tracing::warn!(%file, "others than its owner may read the signing key; chmod 600 keeps them out");
     }
 }
 
@@ -81,13 +143,46 @@ fn is_hash(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(legal)
 }
 
+const SIGNING_KEY: &str = "signing-key";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn directory(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("xano-data-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn the_signing_key_is_made_once_and_only_by_a_server() {
+        let path = directory("key");
+        let missing = DataDir::existing(&path).existing_signing_key();
+        assert!(matches!(missing, Err(DataDirError::NotStarted { .. })));
+        assert!(!path.exists());
+        let data = DataDir::open(&path).expect("a temporary directory can be made");
+        data.signing_key().expect("a key can be made");
+        let file = path.join(SIGNING_KEY);
+        let text = fs::read_to_string(&file).expect("the key is in its file");
+        assert_eq!(text.len(), 44);
+        data.signing_key().expect("the key is there");
+        data.existing_signing_key().expect("the key is there");
+        assert_eq!(fs::read_to_string(&file).ok(), Some(text));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&file).expect("the file is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        for wrong in ["", "c2hvcnQ", &"=".repeat(43)] {
+            fs::write(&file, wrong).expect("the file can be written");
+            assert!(matches!(data.signing_key(), Err(DataDirError::NoSigningKey { .. })));
+        }
+        fs::remove_dir_all(&path).expect("the directory can be removed");
+    }
+
     #[test]
     fn the_hash_is_made_once_and_kept() {
-        let path = std::env::temp_dir().join(format!("xano-data-{}", std::process::id()));
+        let path = directory("hash");
         let data = DataDir::open(&path.join("deep")).expect("a temporary directory can be made");
         let hash = data.connection_hash().expect("a hash can be made");
         assert_eq!(hash.len(), 27);

@@ -22,6 +22,9 @@ pub enum TlsError {
         /// Why.
         source: rustls::pki_types::pem::Error,
     },
+    /// There is no certificate in the file.
+    #[error("there is no certificate in PEM form in {}", .0.display())]
+    NoCertificate(PathBuf),
     /// The certificate and the key are not fit for use together.
     #[error("the certificate and its private key cannot be used")]
     Unusable(#[from] rustls::Error),
@@ -38,6 +41,9 @@ pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Tl
         CertificateDer::pem_file_iter(certificate).map_err(failed("certificate", certificate))?
     {
         chain.push(part.map_err(failed("certificate", certificate))?);
+    }
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(certificate.to_owned()));
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(failed("private key", key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -39,10 +39,12 @@ pub(crate) struct Connection {
     pub(crate) seats: Vec<Seat>,
     /// The socket is full; its next writable event ends this.
     pub(crate) blocked: bool,
-    /// Bytes it did not ask for that were put into its outbox since that was last empty.
+    /// Bytes in its outbox that it did not ask for: so many at most.
     pub(crate) pushed: usize,
     /// How many of its requests the engine has still to answer.
     pub(crate) unanswered: u8,
+    /// One of those answers may be long.
+    pub(crate) awaits_long_answer: bool,
     /// It is not read from, because its requests have to wait.
     pub(crate) stalled: bool,
     /// Whether it is on the list of connections with something of their own to write.
@@ -91,6 +93,7 @@ impl Connection {
             blocked: false,
             pushed: 0,
             unanswered: 0,
+            awaits_long_answer: false,
             stalled: false,
             listed: false,
             state: State::Open,
@@ -99,7 +102,9 @@ impl Connection {
 
     /// Whether its requests have to wait: it has not read, or not got, the answers to earlier ones.
     pub(crate) fn must_wait(&self) -> bool {
-        self.outbox.len() > MAX_UNREAD_ANSWERS || self.unanswered >= MAX_UNANSWERED
+        self.outbox.len() > MAX_UNREAD_ANSWERS
+            || self.awaits_long_answer
+            || self.unanswered >= MAX_UNANSWERED
     }
 
     /// Tells what a write has changed for the connection.

@@ -338,3 +338,28 @@ fn a_message_that_was_named_is_published_once_and_acked_each_time() {
         assert_eq!(engine.told(B), ["once#1", "2 acked r: Some(1)"]);
     }
 }
+
+#[test]
+fn who_comes_and_goes_in_one_channel_does_not_empty_another() {
+    for engine in engines() {
+        let (one, two) = (actor(A, 1), actor(A, 2));
+        let quiet = |n: usize| format!("quiet/{n}");
+        for n in 0..100 {
+            engine.join(&one, &quiet(n), None);
+            engine.publish(&one, &quiet(n), "kept", false);
+            engine.leave(&one, &quiet(n));
+        }
+        engine.join(&two, "busy", None);
+        engine.publish(&two, "busy", "kept", false);
+        for _ in 0..20_000 {
+            engine.leave(&two, "busy");
+            engine.join(&two, "busy", None);
+            let _ = engine.told(A);
+        }
+        for n in 0..100 {
+            engine.join(&one, &quiet(n), Some(25));
+        }
+        let told = engine.told(A);
+        assert!(told.iter().all(|words| words.contains("history [kept#1]")), "{told:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The engine of a single node: everything in memory, a lock around each part of the channels.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ pub struct MemoryEngine {
 struct Part {
     channels: HashMap<ChannelName, Channel>,
     /// Channels that nobody is in and that still have a history, longest idle first.
-    idle: VecDeque<(ChannelName, u64)>,
+    idle: BTreeMap<u64, ChannelName>,
     idle_count: u64,
 }
 
@@ -107,7 +107,9 @@ impl MemoryEngine {
 
     fn join(&self, name: ChannelName, seat: Seat, answer: &JoinAnswer) {
         let mut part = self.part(&name);
-        let channel = part.channels.entry(name.clone()).or_insert_with(Channel::new);
+        let Part { channels, idle, .. } = &mut *part;
+        let channel = channels.entry(name.clone()).or_insert_with(Channel::new);
+        idle.remove(&channel.idle);
         let (shard, member, announce) = (seat.shard, Arc::clone(&seat.member), seat.announced);
         if channel.ledger.roster.insert(member.id, seat) {
             if announce {
@@ -307,7 +309,7 @@ impl Part {
         }
         self.idle_count += 1;
         channel.idle = self.idle_count;
-        self.idle.push_back((name.clone(), self.idle_count));
+        self.idle.insert(self.idle_count, name.clone());
         if self.idle.len() > MAX_IDLE_CHANNELS / PARTS { self.forget_idle() } else { 0 }
     }
 
@@ -326,15 +328,10 @@ impl Part {
         freed
     }
 
-    /// Forgets the channel that has been idle longest, unless it is in use again; the bytes of its
-    /// history.
+    /// Forgets the channel that has been idle longest; the bytes it kept.
     fn forget_idle(&mut self) -> usize {
-        let Some((name, idle)) = self.idle.pop_front() else { return 0 };
-        let still = |channel: &Channel| channel.idle == idle && channel.ledger.roster.is_empty();
-        if !self.channels.get(&name).is_some_and(still) {
-            return 0;
-        }
-        self.channels.remove(&name).map_or(0, |channel| channel.ledger.bytes())
+        let longest = self.idle.pop_first().and_then(|(_, name)| self.channels.remove(&name));
+        longest.map_or(0, |channel| channel.ledger.bytes())
     }
 }
 

@@ -48,17 +48,21 @@ impl Stream {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read(buffer),
-            Self::Tls(tcp, tls) => loop {
-                match tls.reader().read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return result,
+            Self::Tls(tcp, tls) => {
+                for _ in 0..EMPTY_RECORDS {
+                    match tls.reader().read(buffer) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        result => return result,
+                    }
+                    if tls.read_tls(tcp)? == 0 {
+                        return Ok(0);
+                    }
+                    tls.process_new_packets().map_err(io::Error::other)?;
+                    write_records(tcp, tls)?;
                 }
-                if tls.read_tls(tcp)? == 0 {
-                    return Ok(0);
-                }
-                tls.process_new_packets().map_err(io::Error::other)?;
-                write_records(tcp, tls)?;
-            },
+                // The caller tries again, after it has looked at others.
+                Err(io::ErrorKind::Interrupted.into())
+            }
         }
     }
 
@@ -131,3 +135,6 @@ fn write_records(tcp: &mut TcpStream, tls: &mut ServerConnection) -> io::Result<
     }
     Ok(true)
 }
+
+/// How often a peer is read that sends TLS records without content, before others have their turn.
+const EMPTY_RECORDS: usize = 16;

@@ -66,7 +66,7 @@ fn the_silent_are_pinged_and_the_dead_are_let_go() {
         lives.send(&frame(0x8A, b""));
     }
     assert_eq!(dead.read(), (0x89, Vec::new()));
-    assert_eq!(dead.read_close(), 4408);
+    assert_eq!(dead.read_close(), 1013);
     lives.join("room");
 }
 

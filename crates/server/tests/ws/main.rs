@@ -4,6 +4,7 @@ mod continuity;
 mod endings;
 mod handshake;
 mod hostile;
+mod identity;
 mod joining;
 mod messages;
 mod program;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::Client;
@@ -11,19 +11,23 @@ use crate::support::Client;
 /// The program while it serves the demo; killed when dropped.
 pub(crate) struct Program {
     child: Child,
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     pub(crate) port: u16,
     pub(crate) hash: String,
 }
 
 impl Program {
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, |_| {})
+    }
+
+    /// Starts it with what `change` adds to its command line.
+    pub(crate) fn start_with(name: &str, change: impl FnOnce(&mut Command)) -> Self {
         let data_dir = temporary(name);
-        let mut child = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"])
-            .arg(&data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut command = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"]);
+        command.arg(&data_dir).stdout(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
         let (mut port, mut hash) = (None, None);
         for line in lines {
@@ -46,6 +50,14 @@ impl Program {
         Client::connect(self.port, &self.hash)
     }
 
+    /// What the program's command for tokens prints.
+    pub(crate) fn token(&self, arguments: &[&str]) -> String {
+        let output = token(&self.data_dir, arguments);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("a token is text");
+        text.strip_suffix('\n').expect("a token is a line").to_owned()
+    }
+
     /// The most memory it has had so far, in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> usize {
@@ -66,10 +78,17 @@ impl Drop for Program {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
     command.arg("serve").args(arguments);
     command
+}
+
+/// Runs the program's command for tokens.
+pub(crate) fn token(data_dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
+    command.arg("token").arg("--data-dir").arg(data_dir).args(arguments);
+    command.output().expect("the program starts")
 }
 
 pub(crate) fn temporary(name: &str) -> PathBuf {

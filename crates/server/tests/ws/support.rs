@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
+use server::auth::{SigningKey, Verifier};
 use server::config::{LogLevel, ServeConfig};
 use server::{Listener, Node, NodeOptions, serve};
 use tokio::sync::oneshot;
@@ -18,6 +19,8 @@ use tungstenite::{Error, Message, WebSocket};
 
 /// The connection hash of every server here.
 pub(crate) const HASH: &str = "tixBsYsDDCx6P717WgX9j1TwkPA";
+/// What every server here signs its tokens with.
+pub(crate) const KEY: SigningKey = SigningKey::from_random([42; 32]);
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,9 +53,12 @@ impl Server {
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
                 let node = Node::start(Arc::new(settings), &options).expect("shards can start");
+                let names = config.token_claims.unwrap_or_default();
+                let verifier = Verifier::new(&KEY, &config.token_key, &names);
+                let verifier = verifier.expect("the keys are right");
                 tell_port.send(listener.port()).expect("the test waits for the port");
                 let shutdown = async { drop(told_to_stop.await) };
-                serve(listener, Arc::new(node), shutdown).await;
+                serve(listener, Arc::new(node), verifier, shutdown).await;
             });
             // The test may not care.
             tell_stopped.send(()).ok();
@@ -95,6 +101,8 @@ pub(crate) fn config() -> ServeConfig {
         demo: false,
         tls_cert: None,
         tls_key: None,
+        token_key: Vec::new(),
+        token_claims: None,
         threads: None,
         log: LogLevel::Error,
     }
@@ -134,11 +142,21 @@ impl Client {
     pub(crate) fn connect(port: u16, hash: &str) -> Self {
         Self::over(tcp(port), &format!("ws://127.0.0.1:{port}/rt/{hash}"))
     }
+
+    /// Brings a token, and wants to get it back.
+    pub(crate) fn with_token(port: u16, hash: &str, token: &str) -> Self {
+        let url = format!("ws://127.0.0.1:{port}/rt/{hash}");
+        let request = ClientRequestBuilder::new(url.parse().expect("the address is right"));
+        Self::open(tcp(port), request.with_sub_protocol(token))
+    }
 }
 
 impl<S: Read + Write> Client<S> {
     pub(crate) fn over(stream: S, url: &str) -> Self {
-        let request = ClientRequestBuilder::new(url.parse().expect("the address is right"));
+        Self::open(stream, ClientRequestBuilder::new(url.parse().expect("the address is right")))
+    }
+
+    fn open(stream: S, request: ClientRequestBuilder) -> Self {
         match tungstenite::client(request, stream) {
             Ok((socket, _)) => Self { socket },
             Err(error) => panic!("the handshake fails: {error}"),
