@@ -24,14 +24,17 @@ export async function play(transcript, url) {
   }
 }
 
-class Client {
+/** A client that shows every frame as it came. */
+export class Client {
   #socket;
   #frames = [];
   #wake = () => {};
+  #closed;
 
-  static async open(url) {
+  static async open(url, token) {
     const client = new Client();
-    client.#socket = new WebSocket(url);
+    client.#socket = new WebSocket(url, token);
+    client.#closed = new Promise((resolve) => client.#socket.on("close", resolve));
     client.#socket.on("message", (data) => {
       client.#frames.push(JSON.parse(data.toString()));
       client.#wake();
@@ -52,6 +55,11 @@ class Client {
       });
     }
     return this.#frames.shift();
+  }
+
+  /** Waits for the end of the connection; its close code. */
+  closed() {
+    return this.#closed;
   }
 
   /** A ping's answer comes behind everything else that was on its way. */

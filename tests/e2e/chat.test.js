@@ -82,6 +82,24 @@ describe("the Marvel chat", () => {
     assert.notEqual(await thor.page.title(), "owned");
   });
 
+  test("who has not spoken is a guest, and the page says until when", async (t) => {
+    await fresh(t);
+    const [wanda, thor] = [await open(), await open()];
+    const note = wanda.room().getByTestId("presence-note");
+    await note.waitFor();
+    await thor.say("It is me");
+    await note.waitFor({ state: "hidden" });
+  });
+
+  test("on a phone the hero has a name for those who listen, and the choice starts at the hero", async (t) => {
+    await fresh(t);
+    const page = await openTab(browser, `${server.origin}/`, { viewport: { width: 360, height: 740 } });
+    await new Chat(page).connected();
+    const hero = await page.locator("#hero-name").textContent();
+    await page.getByRole("button", { name: `You are ${hero}, change` }).press("Enter");
+    assert.equal(await page.locator(":focus").getAttribute("data-hero"), hero);
+  });
+
   test("the page works from disk", async (t) => {
     await fresh(t);
     const fromServer = await open();

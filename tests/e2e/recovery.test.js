@@ -38,6 +38,50 @@ describe("when something is wrong the page says what, and recovers", () => {
     await chat.connected();
   });
 
+  test("what was lost with its connection is marked, and can be sent again", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const page = await openTab(browser, `${server.origin}/`);
+    const chat = new Chat(page);
+    await chat.connected();
+    server.pause();
+    await chat.say("in flight");
+    await chat.room().locator('[data-delivery="sending"]').waitFor();
+    await server.stop("SIGKILL");
+    await chat.statusSays(/trying again/i);
+    await chat.say("queued");
+    await server.restart();
+    await chat.connected();
+    const lost = chat.room().locator('[data-delivery="failed"]');
+    await lost.waitFor();
+    assert.equal(await lost.getByTestId("message-text").innerText(), "in flight");
+    await chat.shows(["queued", "in flight"]);
+    await lost.getByTestId("retry").click();
+    await lost.waitFor({ state: "detached" });
+    await chat.room().locator('[data-delivery="sending"]').waitFor({ state: "detached" });
+    const witness = new Chat(await openTab(browser, `${server.origin}/`));
+    await witness.connected();
+    for (const each of [chat, witness]) await each.shows(["queued", "in flight"]);
+    chat.noProblems();
+  });
+
+  test("who does not want to wait tries now", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const page = await openTab(browser, `${server.origin}/`);
+    await page.clock.install();
+    await page.reload();
+    const chat = new Chat(page);
+    await chat.connected();
+    await server.stop();
+    await chat.statusSays(/trying again/i);
+    // From here on the page's own timers never fire.
+    await page.clock.pauseAt(Date.now() + 1_000);
+    await server.restart();
+    await page.getByTestId("try-again").click();
+    await chat.connected();
+  });
+
   test("no server answers, until one does", async (t) => {
     const server = await Server.start();
     t.after(() => server.dispose());
@@ -48,7 +92,7 @@ describe("when something is wrong the page says what, and recovers", () => {
     const query = new URLSearchParams({ base: server.origin, hash: server.hash });
     const url = new URL(`../../www/demo/index.html?${query}`, import.meta.url).href;
     const stranded = new Chat(await openTab(browser, url));
-    await stranded.statusSays(/no server answers/i);
+    await stranded.statusSays(/cannot connect to http:/i);
     await server.restart();
     await stranded.connected();
   });
@@ -66,6 +110,59 @@ describe("when something is wrong the page says what, and recovers", () => {
     await chat.connected();
     await chat.say("found it");
     await chat.shows(["found it"]);
+  });
+
+  test("where nothing can be sent the field says why, and keeps what is written", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const page = await openTab(browser, `${server.origin}/`);
+    const chat = new Chat(page);
+    await chat.connected();
+    const field = chat.room().getByTestId("message-input");
+    await field.fill("not sent yet");
+    const use = async (hash) => {
+      await page.getByTestId("open-settings").click();
+      await page.getByTestId("connection-hash").fill(hash);
+      await page.getByTestId("submit").click();
+    };
+    await use("wrong");
+    await chat.statusSays(/does not know this connection hash/i);
+    assert.equal(await field.isDisabled(), true);
+    assert.match(await field.getAttribute("placeholder"), /wrong connection hash/i);
+    assert.match(await chat.room().getByTestId("message-hint").innerText(), /wrong connection hash/i);
+    assert.equal(await field.inputValue(), "not sent yet");
+    await use(server.hash);
+    await chat.connected();
+    await field.press("Enter");
+    await chat.shows(["not sent yet"]);
+  });
+
+  test("an address that cannot be right is refused with words, and https is doubted", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const query = new URLSearchParams({ base: server.origin.replace("http:", "https:"), hash: server.hash });
+    const page = await openTab(browser, new URL(`../../www/demo/index.html?${query}`, import.meta.url).href);
+    const chat = new Chat(page);
+    await chat.statusSays(/cannot connect to https:.*is it http rather than https/i);
+    await page.getByTestId("try-again").waitFor();
+    await page.getByTestId("status-settings").click();
+    for (const [typed, words] of [
+      ["ftp://example.org", /begin with http/],
+      ["file:///etc/hosts", /begin with http/],
+      ["http://local host:8787", /no spaces/],
+      ["http://", /no address/],
+      ["", /missing/],
+    ]) {
+      await page.getByTestId("base-url").fill(typed);
+      await page.getByTestId("submit").click();
+      assert.match(await page.getByTestId("form-error").innerText(), words, typed);
+    }
+    await page.keyboard.press("Escape");
+    await chat.room().waitFor();
+    await page.getByTestId("open-settings").click();
+    await page.getByTestId("base-url").fill(server.origin.replace("http://", ""));
+    await page.getByTestId("submit").click();
+    await chat.connected();
   });
 
   test("a channel that does not exist is named to the one who opened it", async (t) => {

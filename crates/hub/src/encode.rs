@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use protocol::{
-    AckPayload, Action, ErrorPayload, HistoryPayload, JoinAck, PresenceAction, PresenceFull,
-    PresenceUpdate, RawPayload, Recipients, RequestId, ServerFrame, ServerOptions,
+    AckPayload, Action, ErrorPayload, EventPayload, HistoryPayload, JoinAck, PresenceAction,
+    PresenceFull, PresenceUpdate, RawPayload, Recipients, RequestId, ServerFrame, ServerOptions,
 };
 use serde::Serialize;
 
@@ -106,6 +106,15 @@ pub(crate) fn message_head(
         client: Some(&sender.info),
         payload,
     });
+    frame.pop();
+    frame
+}
+
+/// An event without its closing brace, as [`message_head`].
+pub(crate) fn event_head(channel: &str, payload: &EventPayload<&RawPayload>) -> Vec<u8> {
+    let options = ServerOptions::Channel { channel };
+    let mut frame =
+        text(&ServerFrame { action: Action::Event, options, client: None::<()>, payload });
     frame.pop();
     frame
 }

@@ -47,6 +47,11 @@ impl<T> Roster<T> {
         self.by_arrival.values()
     }
 
+    /// How many are here.
+    pub fn len(&self) -> usize {
+        self.arrival.len()
+    }
+
     /// Whether nobody is here.
     pub fn is_empty(&self) -> bool {
         self.arrival.is_empty()

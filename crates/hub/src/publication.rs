@@ -1,6 +1,9 @@
 //! A payload on its way through a channel: drafted by the hub, numbered by the engine.
 
 use data_encoding::BASE64URL_NOPAD;
+use protocol::{ChannelName, EventPayload, RawPayload};
+
+use crate::encode;
 
 /// A publication's id: unique, and nothing can be read from it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +63,16 @@ impl Draft {
     /// fields and the closing brace. `ts` is when it came, in milliseconds since 1970.
     pub const fn new(id: PublicationId, ts: u64, head: Vec<u8>) -> Self {
         Self { id, ts, head }
+    }
+
+    /// An event for a channel's members.
+    pub fn event(
+        channel: &ChannelName,
+        payload: &EventPayload<&RawPayload>,
+        id: PublicationId,
+        ts: u64,
+    ) -> Self {
+        Self::new(id, ts, encode::event_head(channel, payload))
     }
 
     /// The place this draft takes in memory and in a history, in bytes.

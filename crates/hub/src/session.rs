@@ -45,6 +45,8 @@ pub struct Member {
     pub id: SessionId,
     /// Whether it has an identity.
     pub authenticated: bool,
+    /// Whom it stands for.
+    pub permissions: Permissions,
     /// Its `client` object, ready to be written into frames.
     pub info: Box<RawValue>,
 }
@@ -99,9 +101,10 @@ impl Member {
             }
             Identity::Authenticated { permissions, extras } => (permissions.clone(), extras),
         };
-        let info = ClientInfo { session_id: id.to_string(), extras, permissions };
+        let info =
+            ClientInfo { session_id: id.to_string(), extras, permissions: permissions.clone() };
         let info = to_raw_value(&info).expect("a client's info has only string keys");
-        Self { id, authenticated: identity.is_authenticated(), info }
+        Self { id, authenticated: identity.is_authenticated(), permissions, info }
     }
 }
 

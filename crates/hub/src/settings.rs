@@ -25,6 +25,8 @@ pub struct ChannelSettings {
     pub pattern: String,
     /// Whether the row stands for all names below the pattern.
     pub wildcard: bool,
+    /// For people.
+    pub description: String,
     /// A row that is switched off refuses its name; no other row takes over.
     pub enabled: bool,
     /// Whether anonymous clients may join.

@@ -33,7 +33,12 @@ pub enum RowId {
     Text(String),
 }
 
+impl RowId {
+    /// Names no record.
+    pub const NONE: Self = Self::Number(0);
+}
+
 impl Permissions {
     /// Nobody in particular.
-    pub const ANONYMOUS: Self = Self { dbo_id: 0, row_id: RowId::Number(0) };
+    pub const ANONYMOUS: Self = Self { dbo_id: 0, row_id: RowId::NONE };
 }

@@ -36,6 +36,10 @@ pub enum ErrorCode {
     Overloaded,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
     QueueFull,
+    /// Made by the SDK itself, never on the wire: the frame is larger than a server takes.
+    MessageTooLarge,
+    /// Made by the SDK itself, never on the wire: the connection ended for good.
+    ConnectionClosed,
 }
 
 /// The payload of an error message.
@@ -52,7 +56,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -68,6 +72,8 @@ impl ErrorCode {
         Self::InvalidToken,
         Self::Overloaded,
         Self::QueueFull,
+        Self::MessageTooLarge,
+        Self::ConnectionClosed,
     ];
 
     /// The sentence that goes with the code.
@@ -91,6 +97,10 @@ impl ErrorCode {
             Self::Overloaded => "The server is overloaded; the message was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
+            }
+            Self::MessageTooLarge => "The message is larger than 1 MiB and was not sent.",
+            Self::ConnectionClosed => {
+                "The connection was closed for good; nothing is sent until realtimeReconnect() or a new channel."
             }
         }
     }

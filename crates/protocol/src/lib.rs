@@ -7,6 +7,7 @@ mod channel_name;
 mod client_info;
 mod close_code;
 mod error_code;
+mod event;
 mod history;
 #[cfg(feature = "json")]
 mod json;
@@ -18,6 +19,7 @@ pub use channel_name::{ChannelName, ChannelNameError};
 pub use client_info::{ClientInfo, Permissions, RowId};
 pub use close_code::CloseCode;
 pub use error_code::{ErrorCode, ErrorPayload};
+pub use event::EventPayload;
 pub use history::{HistoryPayload, HistoryRequest};
 #[cfg(feature = "json")]
 pub use json::{ClientMessage, DecodeError, RawPayload, Recipients, RequestId};

@@ -127,27 +127,26 @@ fn parse_lifetime(text: &str) -> Result<Duration, LifetimeError> {
 /// The channels of the chat demo.
 pub fn demo_channels() -> Vec<ChannelSettings> {
     let history = HistorySize::try_from(100).unwrap_or_default();
-    let room = |id, pattern: &str| ChannelSettings {
-        id,
+    let channel = |pattern: &str| ChannelSettings {
         pattern: pattern.to_owned(),
         enabled: true,
         presence: true,
         history,
         ..ChannelSettings::default()
     };
-    let open = |id, pattern| ChannelSettings {
+    let open = |pattern| ChannelSettings {
         anonymous_clients: true,
         client_public_messaging: true,
-        ..room(id, pattern)
+        ..channel(pattern)
     };
     let members_only = ChannelSettings {
         client_public_messaging: true,
         client_public_messaging_authenticated_only: true,
         client_private_messaging: true,
         client_private_messaging_authenticated_only: true,
-        ..room(3, "marvel-hq")
+        ..channel("marvel-hq")
     };
-    vec![open(1, "marvel-chat-room"), open(2, "dc-chat-room"), members_only]
+    vec![open("marvel-chat-room"), open("dc-chat-room"), members_only]
 }
 
 impl From<LogLevel> for tracing::Level {

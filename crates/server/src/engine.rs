@@ -4,11 +4,40 @@ mod memory;
 
 pub use memory::MemoryEngine;
 
-use hub::EngineCommand;
+use hub::{Draft, EngineCommand};
+use protocol::{ChannelName, ErrorCode, Permissions, RequestId, RowId};
 
 /// Which of a node's shards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ShardId(pub usize);
+
+/// An event that the backend pushes.
+#[derive(Debug)]
+pub struct PushedEvent {
+    /// Where.
+    pub channel: ChannelName,
+    /// What.
+    pub draft: Draft,
+    /// The table it is for, or 0, and the record, or none.
+    pub target: Permissions,
+    /// What the backend calls it, so that pushing it again is no second event.
+    pub request: Option<RequestId>,
+    /// How many publications the channel keeps.
+    pub history: u32,
+}
+
+/// Hears how many connections got an event.
+pub type PushAnswer = Box<dyn FnOnce(Result<usize, ErrorCode>) + Send>;
+
+impl PushedEvent {
+    /// Whether it is for somebody of this identity.
+    pub fn is_for(&self, permissions: &Permissions) -> bool {
+        let Permissions { dbo_id, row_id } = &self.target;
+        *dbo_id == 0
+            || (*dbo_id == permissions.dbo_id
+                && (*row_id == RowId::NONE || *row_id == permissions.row_id))
+    }
+}
 
 /// Orders, stores and fans out publications, and knows who is in which channel.
 ///
@@ -25,7 +54,11 @@ pub struct ShardId(pub usize);
 /// * **History.** What is published with a history size is in the history before anybody gets it.
 /// * **Refusals.** A command that cannot be carried out is answered by
 ///   [`EngineEvent::Refused`](hub::EngineEvent::Refused), never dropped.
-pub trait Engine: Send + Sync {
+pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Takes a command from a shard; answers and consequences come through the shards' inboxes.
     fn submit(&self, shard: ShardId, command: EngineCommand);
+
+    /// Gives an event to the members of a channel that it is for, and calls `answer` with the number
+    /// of their connections to this node. What is for everybody takes a place in the channel.
+    fn push(&self, event: PushedEvent, answer: PushAnswer);
 }

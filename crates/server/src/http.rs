@@ -31,6 +31,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::api::{self, Admin};
 use crate::auth::Verifier;
 use crate::config::ServeConfig;
 use crate::node::Node;
@@ -44,11 +45,15 @@ pub struct Listener {
     tls: Option<TlsAcceptor>,
 }
 
-/// What requests are answered with.
-#[derive(Clone)]
-struct Front {
-    node: Arc<Node>,
-    verifier: Arc<Verifier>,
+/// What stands behind the accepting side.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// Where connections go.
+    pub node: Arc<Node>,
+    /// Whom the clients' tokens name.
+    pub verifier: Arc<Verifier>,
+    /// The Metadata API, if there is to be one.
+    pub admin: Option<Admin>,
 }
 
 /// What a handshake asked for.
@@ -140,20 +145,19 @@ impl Listener {
     }
 }
 
-/// Serves until `shutdown` is done, then ends every connection in order. `verifier` says whom the
-/// clients' tokens name.
-pub async fn serve(
-    listener: Listener,
-    node: Arc<Node>,
-    verifier: Verifier,
-    shutdown: impl Future<Output = ()>,
-) {
-    let router = Router::new()
+/// Serves until `shutdown` is done, then ends every connection in order.
+pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
+    let node = Arc::clone(&front.node);
+    let admin = front.admin.clone();
+    let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(page)
-        .with_state(Front { node: Arc::clone(&node), verifier: Arc::new(verifier) });
+        .with_state(front);
+    if let Some(admin) = admin {
+        router = router.nest(META, api::router(admin));
+    }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     for socket in listener.sockets {
@@ -237,7 +241,7 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier }): State<Front>,
+    State(Front { node, verifier, .. }): State<Front>,
     Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
@@ -350,6 +354,8 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Where the Metadata API is; there is one workspace.
+const META: &str = "/api:meta/workspace/1/realtime";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a client may take for its request's head, or for the TLS handshake.

@@ -3,9 +3,9 @@
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hub::EngineEvent;
+use hub::{EngineEvent, Settings};
 use mio::{Registry, Token, Waker};
 
 use crate::transport::Accepted;
@@ -17,6 +17,8 @@ pub enum Event {
     Accepted(Box<Accepted>),
     /// The engine answers or tells something.
     Engine(EngineEvent),
+    /// The administrator has changed the settings.
+    Settings(Arc<Settings>),
     /// The node stops: say so to every session and end.
     Drain,
 }

@@ -1,6 +1,7 @@
 //! The realtime server: sockets, clocks and storage around the hub's decisions.
 #![warn(clippy::unwrap_used)]
 
+mod api;
 mod engine;
 mod fanout;
 mod http;
@@ -16,7 +17,8 @@ pub mod auth;
 pub mod config;
 pub mod store;
 
-pub use engine::{Engine, MemoryEngine, ShardId};
-pub use http::{Listener, ServeError, serve};
+pub use api::Admin;
+pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
+pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};

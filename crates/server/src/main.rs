@@ -7,12 +7,11 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::Parser;
-use hub::Settings;
 use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
-use server::store::DataDir;
-use server::{Listener, Node, NodeOptions, serve};
+use server::store::{DataDir, Realtime, Store, StoreError};
+use server::{Admin, Front, Listener, Node, NodeOptions, serve};
 use tokio::signal;
 
 fn main() -> ExitCode {
@@ -48,20 +47,22 @@ fn main() -> ExitCode {
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let listener = Listener::bind(config)?;
     let data = DataDir::open(&config.data_dir)?;
-    let hash = data.connection_hash()?;
+    let store = Arc::new(data.store()?);
+    if config.demo {
+        open_demo(&store)?;
+    }
     let names = config.token_claims.clone().unwrap_or_default();
     let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
-    let settings = match config.demo {
-        true => Settings::new(hash, demo_channels()),
-        false => Settings::default(),
-    };
+    let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
     let options =
         NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
-    announce(config, &listener, &node).context("cannot write to the standard output")?;
-    serve(listener, node, verifier, told_to_stop()).await;
+    let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
+    announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
+    let front = Front { node, verifier: Arc::new(verifier), admin };
+    serve(listener, front, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -74,8 +75,23 @@ fn print_token(config: TokenConfig) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{token}").context("cannot write to the standard output")
 }
 
+/// Switches realtime on, and declares the demo's channels that are not there yet.
+fn open_demo(store: &Store) -> Result<(), StoreError> {
+    let Realtime { hash, mut channels, .. } = store.realtime()?;
+    for channel in demo_channels() {
+        if !channels.iter().any(|declared| declared.pattern == channel.pattern) {
+            channels.push(channel);
+        }
+    }
+    store.replace(&Realtime { enabled: true, hash, channels }).map(drop)
+}
+
 /// Tells the person at the terminal where to look.
-fn announce(config: &ServeConfig, listener: &Listener, node: &Node) -> io::Result<()> {
+fn announce(
+    config: &ServeConfig,
+    listener: &Listener,
+    (node, data): (&Node, &DataDir),
+) -> io::Result<()> {
     let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
     let host = match config.listen.rsplit_once(':').map_or("localhost", |(host, _)| host) {
         // All addresses of this machine, which no browser can open by this name.
@@ -91,9 +107,18 @@ fn announce(config: &ServeConfig, listener: &Listener, node: &Node) -> io::Resul
             writeln!(out, "  SDK              {address}/sdk/xano.min.js")?;
             writeln!(out, "  connection hash  {hash}")?;
         }
-        None => writeln!(out, "  realtime is switched off; start with --demo to try it")?,
+        None => {
+            writeln!(
+                out,
+                "  realtime is switched off: start with --demo to try it, or switch it on"
+            )?;
+            writeln!(
+                out,
+                "  settings         PUT {address}/api:meta/workspace/1/realtime {{\"enabled\":true}}"
+            )?;
+        }
     }
-    writeln!(out, "  data             {}", config.data_dir.display())?;
+    writeln!(out, "  admin token      in {}", data.admin_token_path().display())?;
     writeln!(out, "Ctrl-C stops it.")?;
     out.flush()
 }

@@ -3,13 +3,13 @@
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use hub::{Hub, Limits, Settings};
 use mio::Poll;
 
-use crate::engine::{MemoryEngine, ShardId};
+use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
 use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
@@ -30,7 +30,8 @@ pub struct NodeOptions {
 /// A node that runs. Dropping it does not stop it; [`drain`](Self::drain) does.
 #[derive(Debug)]
 pub struct Node {
-    settings: Arc<Settings>,
+    settings: RwLock<Arc<Settings>>,
+    engine: Arc<dyn Engine>,
     inboxes: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
@@ -67,7 +68,7 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
-        let engine = Arc::new(MemoryEngine::new(inboxes.clone()));
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new(inboxes.clone()));
         let mut threads = Vec::new();
         for (id, (poll, inbox)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
@@ -75,7 +76,7 @@ impl Node {
                 id: ShardId(id),
                 poll,
                 inbox,
-                engine: engine.clone(),
+                engine: Arc::clone(&engine),
                 hub: Hub::new(Arc::clone(&settings), options.limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
@@ -90,7 +91,8 @@ impl Node {
             threads.push(thread.map_err(NodeError::Shard)?);
         }
         Ok(Self {
-            settings,
+            settings: RwLock::new(settings),
+            engine,
             inboxes,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
@@ -98,9 +100,26 @@ impl Node {
         })
     }
 
-    /// What the node was started with.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// What holds now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets new settings hold, for connected clients too.
+    pub fn change_settings(&self, settings: Settings) {
+        let settings = Arc::new(settings);
+        // Under the lock, so that all shards get several changes in the same order.
+        let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        for inbox in &self.inboxes {
+            inbox.push(Event::Settings(Arc::clone(&settings)));
+        }
+        *current = settings;
+    }
+
+    /// Pushes an event to those members of a channel that it is for; `answer` hears how many of
+    /// their connections are to this node.
+    pub fn push(&self, event: PushedEvent, answer: PushAnswer) {
+        self.engine.push(event, answer);
     }
 
     /// Gives a connection to the shard whose turn it is.

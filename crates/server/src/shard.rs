@@ -143,6 +143,10 @@ impl Shard {
                 self.hub.handle_engine(event);
                 self.carry_out();
             }
+            Event::Settings(settings) => {
+                self.hub.handle_settings(settings);
+                self.carry_out();
+            }
             Event::Drain => {
                 self.draining = true;
                 self.hub.handle_drain();

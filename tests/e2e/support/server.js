@@ -11,14 +11,33 @@ export class Server {
   #process;
   #folder;
   #options;
+  #paused = false;
 
   static async start({ demo = true, options = [] } = {}) {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
     server.#options = demo ? ["--demo", ...options] : options;
     await server.#run("127.0.0.1:0");
-    server.hash = (await readFile(join(server.#folder, "connection-hash"), "utf8")).trim();
+    server.adminToken = (await readFile(join(server.#folder, "admin-token"), "utf8")).trim();
+    ({ hash: server.hash } = await server.admin("GET", ""));
     return server;
+  }
+
+  /** Its data directory. */
+  get folder() {
+    return this.#folder;
+  }
+
+  /** Asks the Metadata API; the answer's body. */
+  async admin(method, path, body) {
+    const response = await fetch(`${this.origin}/api:meta/workspace/1/realtime${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.adminToken}`, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path} is answered with ${response.status}: ${text}`);
+    return text && JSON.parse(text);
   }
 
   /** Starts it again on the same port after {@link stop}. */
@@ -33,8 +52,15 @@ export class Server {
     await once(this.#process, "exit");
   }
 
+  /** Stops it in its tracks: its connections stay open, and nothing answers until it is killed. */
+  pause() {
+    this.#process.kill("SIGSTOP");
+    this.#paused = true;
+  }
+
   async dispose() {
-    await this.stop();
+    // One that is paused takes no other signal.
+    await this.stop(this.#paused ? "SIGKILL" : "SIGTERM");
     await rm(this.#folder, { recursive: true, force: true });
   }
 
@@ -42,6 +68,7 @@ export class Server {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
     const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", ...this.#options];
+    this.#paused = false;
     this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });
     const [first] = await Promise.race([

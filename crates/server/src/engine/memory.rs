@@ -13,7 +13,7 @@ use hub::{
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
 
-use super::{Engine, ShardId};
+use super::{Engine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
 
 /// Channels in the memory of this process. Everything is gone when it ends.
@@ -220,6 +220,47 @@ impl MemoryEngine {
     }
 }
 
+impl MemoryEngine {
+    fn push_to_all(&self, event: PushedEvent) -> Result<usize, ErrorCode> {
+        let PushedEvent { channel: name, draft, request, history, .. } = event;
+        if history > 0 {
+            self.part(&name).channel(&name);
+        }
+        let publishing =
+            Publishing { draft, request, authenticated: true, authenticated_only: false, history };
+        let published = self.change(&name, |channel| {
+            self.publish(&name, channel, publishing).map(|_| channel.ledger.roster.len())
+        });
+        let mut part = self.part(&name);
+        if part.channels.get(&name).is_some_and(|channel| channel.ledger.roster.is_empty()) {
+            let freed = part.retire(&name);
+            self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
+        published.unwrap_or(Ok(0))
+    }
+
+    fn push_to_some(&self, event: PushedEvent) -> Result<usize, ErrorCode> {
+        self.change(&event.channel.clone(), |channel| {
+            if channel.ledger.receipt(event.request.as_ref(), event.draft.ts).is_some() {
+                return Ok(0);
+            }
+            let seats =
+                channel.ledger.roster.iter().filter(|seat| event.is_for(&seat.member.permissions));
+            let seats: Vec<_> = seats.map(|seat| (seat.shard, seat.session)).collect();
+            if !seats.iter().all(|(shard, _)| self.inboxes[shard.0].has_room()) {
+                return Err(ErrorCode::Overloaded);
+            }
+            channel.ledger.note_private(&event.draft, event.request);
+            let frame = event.draft.into_private_frame();
+            for (shard, session) in &seats {
+                self.send(*shard, EngineEvent::Private { session: *session, frame: frame.clone() });
+            }
+            Ok(seats.len())
+        })
+        .unwrap_or(Ok(0))
+    }
+}
+
 impl Engine for MemoryEngine {
     fn submit(&self, shard: ShardId, command: EngineCommand) {
         match command {
@@ -297,9 +338,21 @@ impl Engine for MemoryEngine {
             }
         }
     }
+
+    fn push(&self, event: PushedEvent, answer: PushAnswer) {
+        answer(match event.target.dbo_id {
+            0 => self.push_to_all(event),
+            _ => self.push_to_some(event),
+        });
+    }
 }
 
 impl Part {
+    /// The channel, made for the occasion if nobody has been there.
+    fn channel(&mut self, name: &ChannelName) -> &mut Channel {
+        self.channels.entry(name.clone()).or_insert_with(Channel::new)
+    }
+
     /// Nobody is in the channel any more: it goes at once if it keeps nothing, and else when too
     /// many others have been idle for less long. Returns the bytes that went.
     fn retire(&mut self, name: &ChannelName) -> usize {
@@ -307,6 +360,7 @@ impl Part {
         if !channel.ledger.has_history() {
             return self.channels.remove(name).map_or(0, |channel| channel.ledger.bytes());
         }
+        self.idle.remove(&channel.idle);
         self.idle_count += 1;
         channel.idle = self.idle_count;
         self.idle.insert(self.idle_count, name.clone());

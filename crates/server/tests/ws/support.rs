@@ -11,7 +11,7 @@ use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
 use server::config::{LogLevel, ServeConfig};
-use server::{Listener, Node, NodeOptions, serve};
+use server::{Front, Listener, Node, NodeOptions, serve};
 use tokio::sync::oneshot;
 use tungstenite::client::ClientRequestBuilder;
 use tungstenite::protocol::CloseFrame;
@@ -58,7 +58,9 @@ impl Server {
                 let verifier = verifier.expect("the keys are right");
                 tell_port.send(listener.port()).expect("the test waits for the port");
                 let shutdown = async { drop(told_to_stop.await) };
-                serve(listener, Arc::new(node), verifier, shutdown).await;
+                let front =
+                    Front { node: Arc::new(node), verifier: Arc::new(verifier), admin: None };
+                serve(listener, front, shutdown).await;
             });
             // The test may not care.
             tell_stopped.send(()).ok();

@@ -1,0 +1,245 @@
+//! What an administrator changes while the server runs, in one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hub::{ChannelSettings, Settings};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+/// The settings' database. Calls block for as long as the disk takes.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// The settings of the workspace's realtime, as the Metadata API shows them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Realtime {
+    /// Whether clients may connect.
+    pub enabled: bool,
+    /// Under which hash.
+    pub hash: String,
+    /// The declared channels, by id.
+    pub channels: Vec<ChannelSettings>,
+}
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened, or is no database of ours.
+    #[error("cannot use the settings in {}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a later version.
+    #[error("{} was written by a newer version of this server (schema {found}, this one knows {})", path.display(), MIGRATIONS.len())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// The schema it has.
+        found: usize,
+    },
+    /// A statement failed.
+    #[error("the settings cannot be read or written")]
+    Statement(#[from] rusqlite::Error),
+    /// A row of ours holds something else.
+    #[error("channel {id} in the settings is damaged")]
+    Damaged {
+        /// The row.
+        id: u64,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl Store {
+    /// Opens the file, and creates it, with realtime switched off under `hash`, if it is not there.
+    pub fn open(path: &Path, hash: &str) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Open { path: path.to_owned(), source };
+        let mut connection = Connection::open(path).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+        let found: usize = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(failed)?;
+        if found > MIGRATIONS.len() {
+            return Err(StoreError::Newer { path: path.to_owned(), found });
+        }
+        let transaction = connection.transaction().map_err(failed)?;
+        for migration in &MIGRATIONS[found..] {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(failed)?;
+        transaction
+            .execute(
+                "INSERT OR IGNORE INTO realtime (id, enabled, hash) VALUES (1, FALSE, ?1)",
+                [hash],
+            )
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// All settings.
+    pub fn realtime(&self) -> Result<Realtime, StoreError> {
+        read(&self.connection())
+    }
+
+    /// Replaces all settings. Channels with id 0 are new and get one.
+    pub fn replace(&self, realtime: &Realtime) -> Result<Realtime, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        transaction.execute(
+            "UPDATE realtime SET enabled = ?1, hash = ?2",
+            params![realtime.enabled, realtime.hash],
+        )?;
+        transaction.execute("DELETE FROM channel", [])?;
+        for channel in &realtime.channels {
+            insert(&transaction, channel)?;
+        }
+        let replaced = read(&transaction)?;
+        transaction.commit()?;
+        Ok(replaced)
+    }
+
+    /// The channel with this id.
+    pub fn channel(&self, id: u64) -> Result<Option<ChannelSettings>, StoreError> {
+        let row = self
+            .connection()
+            .query_row("SELECT id, settings FROM channel WHERE id = ?1", [id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        row.map(parse).transpose()
+    }
+
+    /// Adds a channel, or with an id that is taken replaces that one; the channel with its id.
+    pub fn put_channel(&self, channel: &ChannelSettings) -> Result<ChannelSettings, StoreError> {
+        let id = insert(&self.connection(), channel)?;
+        Ok(ChannelSettings { id, ..channel.clone() })
+    }
+
+    /// Removes a channel; whether there was one.
+    pub fn delete_channel(&self, id: u64) -> Result<bool, StoreError> {
+        Ok(self.connection().execute("DELETE FROM channel WHERE id = ?1", [id])? > 0)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // What a panic has interrupted was rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Realtime {
+    /// The same, ready for look-ups.
+    pub fn to_settings(&self) -> Settings {
+        match self.enabled {
+            true => Settings::new(self.hash.clone(), self.channels.clone()),
+            false => Settings::default(),
+        }
+    }
+}
+
+fn read(connection: &Connection) -> Result<Realtime, StoreError> {
+    let (enabled, hash) =
+        connection.query_row("SELECT enabled, hash FROM realtime", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, settings FROM channel ORDER BY id")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let channels = rows.map(|row| parse(row?)).collect::<Result<_, _>>()?;
+    Ok(Realtime { enabled, hash, channels })
+}
+
+/// The id that the channel has then.
+fn insert(connection: &Connection, channel: &ChannelSettings) -> Result<u64, StoreError> {
+    let id = (channel.id != 0).then_some(channel.id);
+    let settings = serde_json::to_string(channel)
+        .map_err(|source| StoreError::Damaged { id: channel.id, source })?;
+    connection.execute(
+        "INSERT OR REPLACE INTO channel (id, settings) VALUES (?1, ?2)",
+        params![id, settings],
+    )?;
+    Ok(connection.last_insert_rowid().unsigned_abs())
+}
+
+fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
+    let channel: ChannelSettings =
+        serde_json::from_str(&settings).map_err(|source| StoreError::Damaged { id, source })?;
+    Ok(ChannelSettings { id, ..channel })
+}
+
+/// Each brings the schema from one version to the next; those that were released never change.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
+    CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
+"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("xano-store-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
+        folder.join("settings.db")
+    }
+
+    fn channel(pattern: &str) -> ChannelSettings {
+        ChannelSettings { pattern: pattern.to_owned(), enabled: true, ..ChannelSettings::default() }
+    }
+
+    #[test]
+    fn settings_are_off_at_first_and_outlive_the_process() {
+        let path = file("outlive");
+        let store = Store::open(&path, "first").expect("the store opens");
+        let realtime = store.realtime().expect("settings can be read");
+        assert!(!realtime.enabled && realtime.hash == "first" && realtime.channels.is_empty());
+        let added = store.put_channel(&channel("chat/*")).expect("a channel can be added");
+        assert_eq!(added.id, 1);
+        store
+            .replace(&Realtime { enabled: true, ..store.realtime().expect("read") })
+            .expect("settings can be written");
+        drop(store);
+        let store = Store::open(&path, "second").expect("the store opens again");
+        let realtime = store.realtime().expect("settings can be read");
+        assert_eq!(
+            (realtime.enabled, realtime.hash.as_str(), realtime.channels.len()),
+            (true, "first", 1)
+        );
+        assert!(realtime.to_settings().channel("chat/*").is_some());
+    }
+
+    #[test]
+    fn an_id_is_never_given_twice() {
+        let store = Store::open(&file("ids"), "hash").expect("the store opens");
+        let ids = ["a", "b"].map(|pattern| store.put_channel(&channel(pattern)).expect("added").id);
+        assert!(
+            store.delete_channel(ids[1]).expect("deleted")
+                && !store.delete_channel(ids[1]).expect("gone")
+        );
+        let next = store.put_channel(&channel("c")).expect("added").id;
+        assert!(next > ids[1]);
+        let changed =
+            ChannelSettings { description: "changed".to_owned(), id: next, ..channel("c") };
+        assert_eq!(store.put_channel(&changed).expect("replaced").id, next);
+        assert_eq!(
+            store.channel(next).expect("read").map(|row| row.description).as_deref(),
+            Some("changed")
+        );
+    }
+
+    #[test]
+    fn what_a_newer_server_wrote_is_left_alone() {
+        let path = file("newer");
+        let connection = Connection::open(&path).expect("a database can be made");
+        connection.pragma_update(None, "user_version", 99).expect("a pragma can be set");
+        drop(connection);
+        assert!(matches!(Store::open(&path, "hash"), Err(StoreError::Newer { found: 99, .. })));
+    }
+}
