@@ -44,7 +44,11 @@ export class Client {
   }
 
   send(frame) {
-    this.#socket.send(JSON.stringify(frame));
+    this.sendText(JSON.stringify(frame));
+  }
+
+  sendText(text) {
+    this.#socket.send(text);
   }
 
   async read(line) {

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { Client } from "../conformance/transcript.js";
 import { launchBrowser, openTab } from "./support/browser.js";
-import { Chat } from "./support/chat.js";
+import { Chat, waitFor } from "./support/chat.js";
 import { Server } from "./support/server.js";
 
 describe("the Marvel chat", () => {
@@ -98,6 +99,30 @@ describe("the Marvel chat", () => {
     const hero = await page.locator("#hero-name").textContent();
     await page.getByRole("button", { name: `You are ${hero}, change` }).press("Enter");
     assert.equal(await page.locator(":focus").getAttribute("data-hero"), hero);
+  });
+
+  test("data that nobody can show does not hide what others say", async (t) => {
+    await fresh(t);
+    const wanda = await open();
+    await wanda.say("before");
+    await wanda.shows(["before"]);
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    const client = await Client.open(`${server.origin.replace("http", "ws")}/rt/${server.hash}`);
+    client.sendText(`{"action":"join","options":{"channel":"marvel-chat-room"}}`);
+    client.sendText(`{"action":"message","options":{"channel":"marvel-chat-room"},"payload":${deep}}`);
+    client.end();
+    const showsBoth = async (chat, count) => {
+      const isThere = async () => {
+        const texts = await chat.texts();
+        return texts.length === count && texts[0] === "before" && texts[1].length < 10_000;
+      };
+      await waitFor(isThere, () => `${count} messages are shown, the deep one cut short`);
+    };
+    await showsBoth(wanda, 2);
+    await wanda.say("after");
+    await showsBoth(wanda, 3);
+    const late = await open();
+    await showsBoth(late, 3);
   });
 
   test("the page works from disk", async (t) => {

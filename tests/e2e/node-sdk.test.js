@@ -104,8 +104,8 @@ describe("the SDK in Node.js", () => {
 
   test("after an end for good nothing waits in silence, and reconnecting starts anew", async (t) => {
     const { client, channel, ear } = open(t, "marvel-chat-room", "wrong");
-    channel.message("waits");
     await ear.until("disconnected");
+    channel.message("too late");
     await ear.until("error", "connection_closed", "message", "marvel-chat-room");
     ear.forget();
     channel.history();

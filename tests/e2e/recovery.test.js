@@ -128,8 +128,8 @@ describe("when something is wrong the page says what, and recovers", () => {
     await use("wrong");
     await chat.statusSays(/does not know this connection hash/i);
     assert.equal(await field.isDisabled(), true);
-    assert.match(await field.getAttribute("placeholder"), /wrong connection hash/i);
-    assert.match(await chat.room().getByTestId("message-hint").innerText(), /wrong connection hash/i);
+    assert.match(await field.getAttribute("placeholder"), /unknown hash/i);
+    assert.match(await chat.room().getByTestId("message-hint").innerText(), /unknown hash/i);
     assert.equal(await field.inputValue(), "not sent yet");
     await use(server.hash);
     await chat.connected();

@@ -4,14 +4,12 @@
 (() => {
   "use strict";
 
-  const { ChannelPanel, HEROES, Me, Names, drawFace } = window.MarvelChat;
+  const { ChannelPanel, Connection, HEROES, Me, Names, drawFace, readBase } = window.MarvelChat;
   const CHANNELS = [
     { name: "marvel-chat-room", title: "Marvel room", accent: "red" },
     { name: "dc-chat-room", title: "DC room", accent: "blue" },
   ];
   const KEPT_KEY = "marvel-chat-settings";
-  /** The close code of an unknown connection hash. */
-  const UNKNOWN_HASH = 4404;
 
   const $ = (id) => document.getElementById(id);
   const narrow = window.matchMedia("(max-width: 859px)");
@@ -25,16 +23,7 @@
   let client = null;
   let unseen = 0;
 
-  /** The connection in words needs to know how it got where it is. */
-  const link = { phase: "idle", everConnected: false, retryAt: 0, reason: "" };
-
-  /** `localhost:8787` is what people type; a browser takes that for a scheme. */
-  function readBase(text) {
-    const typed = text.trim().replace(/^ws(s?):\/\//i, "http$1://");
-    const local = /^(localhost|127\.|\[|\d+\.\d+\.\d+\.\d+)/i.test(typed);
-    const url = new URL(/^https?:\/\//i.test(typed) ? typed : `${local ? "http" : "https"}://${typed}`);
-    return url.href.replace(/\/$/, "");
-  }
+  const connection = new Connection();
 
   function keptSettings() {
     try {
@@ -84,8 +73,8 @@
     let base;
     try {
       base = readBase(baseInput.value);
-    } catch {
-      showFormError("That is no address. It looks like http://localhost:8787.", baseInput);
+    } catch (error) {
+      showFormError(error.message, baseInput);
       return;
     }
     const hash = hashInput.value.trim();
@@ -107,6 +96,7 @@
     if (client === null) $("status-strip").hidden = true;
     $("skip").textContent = "Skip to the form";
     $("skip").href = "#base-url";
+    drawStatus();
     $(settings ? "connection-hash" : "base-url").focus();
   }
 
@@ -118,9 +108,11 @@
     $("status-strip").hidden = false;
     $("second-tab").href = location.href;
     $("skip").textContent = "Skip to the message field";
+    drawStatus();
     activate(active);
     // On a touch screen the keyboard would cover what there is to read.
     if (window.matchMedia("(pointer: fine)").matches) views.get(active).panel.focusInput();
+    else $("open-settings").focus();
   }
 
   /** Opens the chat; returns whether that worked, and says why where it did not. */
@@ -146,8 +138,8 @@
 
   function connect() {
     client = new window.XanoClient({ instanceBaseUrl: settings.base, realtimeConnectionHash: settings.hash });
-    Object.assign(link, { everConnected: false, reason: "" });
-    setPhase("connecting");
+    connection.start(settings.base);
+    drawConnection();
     for (const [name, view] of views) {
       view.channel = client.channel(name, { history: true, presence: true, queueOfflineActions: true });
       const owner = client;
@@ -165,9 +157,15 @@
     old.destroy?.();
   }
 
+  /** The SDK waits longer from try to try; whoever sits there may know better. */
+  function tryNow() {
+    connection.retryAt = 0;
+    drawStatus();
+    client.realtimeReconnect();
+  }
+
   /** Once more with the same settings, where the SDK has given up. What is shown stays. */
   function startAgain() {
-    for (const { panel } of views.values()) panel.failAll();
     stop();
     connect();
     views.get(active).panel.focusInput();
@@ -186,72 +184,50 @@
   }
 
   function takeError(name, action) {
-    const { code, message } = action.payload ?? {};
-    if (code === "unknown_hash") setPhase("unknown-hash");
-    else if (action.options?.channel === name) {
-      views.get(name).panel.showError(action.payload);
-      if (action.payload?.action === "message") views.get(name).panel.failOldest();
-    } else if (name === CHANNELS[0].name && !action.options?.channel && message) {
-      link.reason = String(message).slice(0, 200);
-      drawStatus();
-    }
+    const channel = action.options?.channel;
+    if (channel && channel === name) views.get(name).panel.takeError(action.payload);
+    // What concerns no channel is told to every channel; once is enough.
+    if (channel || name !== CHANNELS[0].name) return;
+    connection.takeError(action.payload);
+    drawConnection();
   }
 
   function takeStatus(payload) {
     console.info("connection_status", payload?.status);
-    if (payload?.status === "connected") {
-      Object.assign(link, { everConnected: true, reason: "" });
-      setPhase("connected");
-    } else if (payload?.code === UNKNOWN_HASH || link.phase === "unknown-hash") {
-      setPhase("unknown-hash");
-    } else if (Number.isFinite(payload?.retryIn)) {
-      link.retryAt = Date.now() + payload.retryIn;
-      setPhase("retrying");
-    } else if (Number.isFinite(payload?.code)) {
-      link.reason = typeof payload.reason === "string" ? payload.reason.slice(0, 200) : "";
-      setPhase("closed");
-    } else {
-      // Xano's SDK says no more than "disconnected", and tries again.
-      link.retryAt = 0;
-      setPhase("retrying");
-    }
+    connection.takeStatus(payload);
+    drawConnection();
   }
 
-  function setPhase(phase) {
-    link.phase = phase;
-    for (const { panel } of views.values()) panel.setConnected(phase === "connected");
+  function drawConnection() {
+    for (const { panel } of views.values()) panel.setConnection(connection);
     drawStatus();
   }
 
   function drawStatus() {
-    const { phase, everConnected, reason, retryAt } = link;
-    const { host, protocol } = settings ? new URL(settings.base) : location;
-    const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-    const trying = seconds > 0 ? ` in ${seconds} s` : "…";
-    const words = {
-      idle: "",
-      connecting: "Connecting…",
-      connected: reason ? `Connected. The server says: ${reason}` : "Connected",
-      retrying: everConnected ? "Connection lost, trying again" : `No server answers at ${protocol}//${host}; trying again`,
-      closed: `The server closed the connection${reason ? `: ${reason}` : ""}.`,
-      "unknown-hash": "The server does not know this connection hash. Check it under Settings.",
-    }[phase];
+    const { phase, connected, stranded, host } = connection;
+    const words = connection.words();
     $("status-strip").dataset.phase = phase;
     // Written only when it changes: a live region reads out every writing.
     if ($("status-words").textContent !== words) $("status-words").textContent = words;
-    $("status-seconds").textContent = phase === "retrying" ? trying : "";
-    $("address").textContent = phase === "connecting" || phase === "connected" ? host : "";
-    $("status-button").hidden = phase !== "closed" && phase !== "unknown-hash";
-    $("status-button").textContent = phase === "closed" ? "Try again" : "Settings";
+    $("status-seconds").textContent = connection.countdown(Date.now());
+    $("address").textContent = phase === "connecting" || connected ? host : "";
+    const [retry, change] = [$("status-retry"), $("status-settings")];
+    const hadFocus = document.activeElement === retry;
+    retry.hidden = phase !== "retrying" && phase !== "closed";
+    retry.textContent = phase === "retrying" ? "Try now" : "Try again";
+    change.hidden = !$("settings").hidden || (!stranded && phase !== "unknown-hash");
+    if (hadFocus && retry.hidden) views.get(active).panel.focusInput();
   }
 
   function buildPanels() {
+    const drafts = new Map([...views].map(([name, { panel }]) => [name, panel.draft]));
     views.clear();
     $("panels").replaceChildren();
     $("tabs").replaceChildren();
     for (const { name, title, accent } of CHANNELS) {
       const send = (payload) => views.get(name).channel.message(payload);
       const panel = new ChannelPanel({ name, title, accent, me, names, send, changed: takeNews });
+      panel.draft = drafts.get(name) ?? "";
       const tab = document.createElement("button");
       tab.type = "button";
       tab.id = `tab-${name}`;
@@ -315,6 +291,8 @@
 
   function drawHero() {
     $("hero-name").textContent = me.hero;
+    // Where it is narrow only the face is there to see.
+    $("hero").setAttribute("aria-label", `You are ${me.hero}, change`);
     drawFace($("hero-face"), me.hero);
     for (const option of $("hero-grid").children) {
       option.setAttribute("aria-pressed", String(option.dataset.hero === me.hero));
@@ -341,12 +319,24 @@
     }
   }
 
+  function openHeroes() {
+    $("hero-dialog").showModal();
+    $("hero-grid").querySelector("[aria-pressed=true]").focus();
+  }
+
+  function leaveSettings(event) {
+    if (event.key !== "Escape" || event.isComposing || $("settings").hidden || client === null) return;
+    showChat();
+  }
+
   function listen() {
     $("connection-form").addEventListener("submit", submitSettings);
     $("open-settings").addEventListener("click", showSettings);
     $("back").addEventListener("click", showChat);
-    $("status-button").addEventListener("click", () => (link.phase === "closed" ? startAgain() : showSettings()));
-    $("hero").addEventListener("click", () => $("hero-dialog").showModal());
+    document.addEventListener("keydown", leaveSettings);
+    $("status-retry").addEventListener("click", () => (connection.phase === "closed" ? startAgain() : tryNow()));
+    $("status-settings").addEventListener("click", showSettings);
+    $("hero").addEventListener("click", openHeroes);
     $("hero-close").addEventListener("click", () => $("hero-dialog").close());
     $("hero-dialog").addEventListener("click", (event) => {
       // Only the backdrop has the dialog itself as its target, as padding belongs to the children.
@@ -358,7 +348,7 @@
       unseen = 0;
       drawUnread();
     });
-    setInterval(() => link.phase === "retrying" && drawStatus(), 250);
+    setInterval(() => connection.phase === "retrying" && drawStatus(), 250);
     // "Today" does not stay today.
     setInterval(() => views.forEach(({ panel }) => panel.refresh()), 60_000);
   }
@@ -382,9 +372,9 @@
     }
     try {
       start({ base: readBase(base), hash });
-    } catch {
+    } catch (error) {
       showSettings();
-      showFormError("That is no address. It looks like http://localhost:8787.", $("base-url"));
+      showFormError(error.message, $("base-url"));
     }
   }
 

@@ -25,6 +25,7 @@
    * @property {boolean} own
    * @property {boolean} server   an event, sent by the server itself
    * @property {""|"sending"|"failed"} delivery
+   * @property {number} [connection] the connection it goes out on, while it is pending
    */
 
   function clip(text) {
@@ -32,11 +33,20 @@
     return more > 0 ? `${text.slice(0, MAX_SHOWN)}… (${more} more characters)` : text;
   }
 
+  /** Any payload as text. What is nested too deeply for a browser's stack must not cost the others. */
+  function toText(payload) {
+    try {
+      return JSON.stringify(payload) ?? "";
+    } catch {
+      return "(data that is nested too deeply to be shown)";
+    }
+  }
+
   /** The words in a payload, whoever sent it: our page, Xano's demo (plain text) or anything else. */
   function readPayload(payload) {
     const said = typeof payload?.text === "string" ? payload.text : payload ?? "";
     if (typeof said === "string") return said.trim() ? { kind: "text", text: clip(said) } : EMPTY;
-    return { kind: "data", text: clip(JSON.stringify(payload)) };
+    return { kind: "data", text: clip(toText(payload)) };
   }
 
   function readTime(value) {
@@ -112,10 +122,10 @@
     }
 
     /** Shows an own message before the server has it. */
-    addPending(localId, text, hero, now) {
+    addPending({ localId, text, hero, connection }, now) {
       const pending = {
         key: this.#nextKey(), id: null, raw: "", ts: now, at: now, ...readPayload(text),
-        hero, socketId: null, own: true, server: false, delivery: "sending",
+        hero, socketId: null, own: true, server: false, delivery: "sending", connection,
       };
       this.#pending.set(localId, pending);
       return pending;
@@ -136,9 +146,17 @@
       return Boolean(pending);
     }
 
-    /** Local ids still on their way, oldest first. */
-    sending() {
-      return [...this.#pending].filter(([, entry]) => entry.delivery === "sending").map(([localId]) => localId);
+    /** Local ids still on their way, oldest first; those of a connection, or of all. */
+    sending(connection = null) {
+      const under = ({ delivery, connection: its }) => delivery === "sending" && (connection === null || its === connection);
+      return [...this.#pending].filter(([, entry]) => under(entry)).map(([localId]) => localId);
+    }
+
+    /** What an earlier connection took along: no echo of it will come. */
+    failBefore(connection) {
+      for (const pending of this.#pending.values()) {
+        if (pending.delivery === "sending" && pending.connection < connection) pending.delivery = "failed";
+      }
     }
 
     /** Takes a failed message back, to send it again. */
@@ -179,7 +197,7 @@
       return {
         key: this.#nextKey(),
         id,
-        raw: id === null ? (JSON.stringify(payload) ?? "") : "",
+        raw: id === null ? toText(payload) : "",
         ts,
         at: ts ?? -Infinity,
         ...readPayload(payload),

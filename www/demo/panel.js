@@ -4,9 +4,8 @@
 (() => {
   "use strict";
 
-  const { Timeline, drawFace, drawMembers, guestName, randomId } = window.MarvelChat;
-  const LIMIT = 2000;
-  const COUNT_FROM = 1800;
+  const { Composer, Timeline, buildDay, buildMessage, drawDay, drawMessage } = window.MarvelChat;
+  const { cloneTemplate, drawMembers, guestName, randomId, setText } = window.MarvelChat;
   const NEAR_BOTTOM = 48;
   const STARTERS = ["Hello World!", "Who is on watch tonight?", "Meet me on the roof."];
 
@@ -17,32 +16,14 @@
     ["authentication_required", () => "Only people who have logged in may write in this room."],
     ["not_joined", () => "You are not in this room yet, so the message was not sent."],
     ["overloaded", () => "The server has too much to do right now. The message was not sent."],
+    ["message_too_large", () => "This message is too long for the server. It was not sent."],
+    ["connection_closed", () => "There is no connection, so the message was not sent."],
+    ["queue_full", () => "Too many messages wait for a connection already. This one was not sent."],
     ["too_many_channels", () => "This connection is in too many rooms already."],
   ]);
-  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["failed", "not sent"]]);
   const REFUSALS = new Set(["channel_not_found", "anonymous_join_refused"]);
-
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-
-  function dayName(ts, now) {
-    const date = new Date(ts);
-    const midnight = new Date(now).setHours(0, 0, 0, 0);
-    // Rounded, as a day may have 23 or 25 hours.
-    const daysAgo = Math.round((midnight - new Date(ts).setHours(0, 0, 0, 0)) / 864e5);
-    if (daysAgo === 0) return "Today";
-    if (daysAgo === 1) return "Yesterday";
-    const year = date.getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
-    return new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year }).format(date);
-  }
-
-  function setText(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
-
-  function cloneTemplate(id) {
-    return document.getElementById(id).content.firstElementChild.cloneNode(true);
-  }
+  /** Said by the SDK itself, at once, of the message it was just given. */
+  const SAID_BY_SDK = new Set(["message_too_large", "connection_closed", "queue_full"]);
 
   class ChannelPanel {
     element = cloneTemplate("panel-template");
@@ -54,12 +35,16 @@
     #send;
     #changed;
     #timeline;
+    #composer;
     #rows = new Map();
-    /** What each row's element shows, so that only changes are drawn. */
-    #drawn = new WeakMap();
     /** Entries that came live; they make an entrance, those of the history do not. */
     #fresh = new WeakSet();
     #members = [];
+    #connected = false;
+    /** The number of the latest connection. */
+    #connection = 0;
+    #trouble = "";
+    #closed = false;
     #shown = true;
     #hasHistory = false;
     #atBottom = true;
@@ -91,7 +76,7 @@
 
     /** Takes one action of the channel. */
     receive(action) {
-      if (action.action === "join") this.#open();
+      if (action.action === "join") this.#takeJoin(action.payload);
       else if (action.action === "history") this.#takeHistory(action.payload?.history);
       else if (action.action === "message" || action.action === "event") this.#takeMessage(action);
     }
@@ -103,8 +88,25 @@
       this.refresh();
     }
 
-    setConnected(connected) {
+    /**
+     * How the connection is: what is said without one waits for the next, and fails at once
+     * where there is `trouble`, as no connection will come.
+     */
+    setConnection({ connected, number, trouble }) {
+      this.#connected = connected;
+      this.#connection = number;
+      this.#trouble = trouble;
       this.element.dataset.connected = String(connected);
+      if (trouble) this.failAll();
+      this.#drawComposer();
+    }
+
+    get draft() {
+      return this.#composer.draft;
+    }
+
+    set draft(text) {
+      this.#composer.draft = text;
     }
 
     /** A panel that is not shown counts what it misses. */
@@ -116,21 +118,13 @@
       this.refresh();
     }
 
-    /** Says in plain words what the server refused. */
-    showError(payload) {
-      const code = typeof payload?.code === "string" ? payload.code : "";
-      const words = ERROR_WORDS.get(code)?.(this.#name);
-      const said = typeof payload?.message === "string" ? payload.message.slice(0, 300) : "";
-      this.#parts.error.dataset.code = code;
-      this.#parts.error.hidden = false;
-      setText(this.#parts.errorWords, words ?? (said || "Something went wrong in this room."));
-      if (payload?.action === "join" || REFUSALS.has(code)) this.#setClosed(true);
-    }
-
-    /** The server refused a message without saying which; it answers in order, so the oldest. */
-    failOldest() {
-      const [oldest] = this.#timeline.sending();
-      if (oldest !== undefined) this.#fail(oldest);
+    /** Takes an error that concerns this channel. */
+    takeError(payload) {
+      const ofMessage = payload?.action === "message";
+      if (ofMessage) this.#failOne(payload.code);
+      // Why the room or the connection is closed is said already, and says more.
+      if (ofMessage && (this.#closed || this.#trouble)) return;
+      this.#showError(payload);
     }
 
     failAll() {
@@ -138,7 +132,7 @@
     }
 
     focusInput() {
-      this.#parts.input.focus();
+      this.#composer.focus();
     }
 
     /** Draws at the next frame; many messages in one frame cost one drawing. */
@@ -168,24 +162,18 @@
       this.#parts = {
         count: find(".presence strong"),
         list: find(".presence ul"),
+        note: find(".presence-note"),
         error: find(".room-error"),
         errorWords: find(".room-error p"),
         log: find(".log"),
         empty: find(".empty"),
         newer: find(".newer"),
-        form: find("form"),
-        input: find("textarea"),
-        hint: find(".hint"),
       };
-      const { input, hint, list, log } = this.#parts;
+      const { list, log } = this.#parts;
       list.setAttribute("aria-label", `People in the ${title}`);
       log.setAttribute("aria-label", `Messages in the ${title}`);
-      input.id = `message-${this.#name}`;
-      hint.id = `hint-${this.#name}`;
-      input.setAttribute("aria-describedby", hint.id);
-      const label = find("label");
-      label.htmlFor = input.id;
-      label.textContent = `Message the ${title}`;
+      const field = { id: this.#name, label: `Message the ${title}` };
+      this.#composer = new Composer(find("form"), field, (text) => this.#say(text));
       for (const words of STARTERS) {
         const starter = document.createElement("button");
         starter.type = "button";
@@ -197,18 +185,7 @@
     }
 
     #listen() {
-      const { form, input, log, newer, error } = this.#parts;
-      form.addEventListener("submit", (event) => {
-        event.preventDefault();
-        this.#submit();
-      });
-      input.addEventListener("keydown", (event) => {
-        // Enter also ends a word in an input method; that one is not for us.
-        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-        event.preventDefault();
-        this.#submit();
-      });
-      input.addEventListener("input", () => this.#hint());
+      const { log, newer, error } = this.#parts;
       log.addEventListener("scroll", () => {
         this.#atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_BOTTOM;
         if (this.#atBottom && this.#newer) this.#toBottom();
@@ -224,22 +201,50 @@
       });
     }
 
-    #open() {
-      this.#setClosed(false);
+    #takeJoin(payload) {
+      this.#closed = false;
       this.#parts.error.hidden = true;
+      this.#drawComposer();
+      // Where no history follows, nothing else will tell what became of a message.
+      if (payload?.history === 0 || payload?.resumed === true) this.#failLost();
     }
 
-    #setClosed(closed) {
-      this.element.dataset.closed = String(closed);
-      this.#parts.input.disabled = closed;
-      this.#parts.input.placeholder = closed ? "This room is closed" : "Your message";
-      this.#parts.form.querySelector("button").disabled = closed;
-      for (const starter of this.#parts.empty.querySelectorAll("button")) starter.disabled = closed;
+    #drawComposer() {
+      this.element.dataset.closed = String(this.#closed);
+      this.#composer.block(this.#trouble || (this.#closed ? "This room is closed" : ""));
+      for (const starter of this.#parts.empty.querySelectorAll("button")) starter.disabled = this.#composer.blocked;
+    }
+
+    /** What was given to an earlier connection and is not here by now was lost with it. */
+    #failLost() {
+      this.#timeline.failBefore(this.#connection);
+      this.refresh();
+    }
+
+    /** Says in plain words what was refused. */
+    #showError(payload) {
+      const code = typeof payload?.code === "string" ? payload.code : "";
+      const words = ERROR_WORDS.get(code)?.(this.#name);
+      const said = typeof payload?.message === "string" ? payload.message.slice(0, 300) : "";
+      this.#parts.error.dataset.code = code;
+      this.#parts.error.hidden = false;
+      setText(this.#parts.errorWords, words ?? (said || "Something went wrong in this room."));
+      if (payload?.action !== "join" && !REFUSALS.has(code)) return;
+      this.#closed = true;
+      this.failAll();
+      this.#drawComposer();
+    }
+
+    /** A refusal does not say of which message. The server answers in order, so it is the oldest. */
+    #failOne(code) {
+      const sending = SAID_BY_SDK.has(code) ? this.#timeline.sending().reverse() : this.#timeline.sending(this.#connection);
+      if (sending.length) this.#fail(sending[0]);
     }
 
     #takeHistory(frames) {
       if (!Array.isArray(frames)) return;
       const fresh = this.#timeline.merge(frames);
+      this.#failLost();
       let learnt = false;
       for (const entry of fresh) learnt = this.#names.learn(entry.socketId, entry.hero) || learnt;
       // The first history is old news; a later one brings what was missed.
@@ -266,23 +271,11 @@
       this.#changed({ messages, names });
     }
 
-    #submit() {
-      const { input, hint } = this.#parts;
-      const text = input.value.trim();
-      if (!text) {
-        setText(hint, "Write something first.");
-        return;
-      }
-      input.value = "";
-      this.#hint();
-      this.#say(text.slice(0, LIMIT));
-      input.focus();
-    }
-
     #say(text) {
       const localId = randomId();
       const payload = { text, hero: this.#me.hero, from: this.#me.author, localId };
-      this.#fresh.add(this.#timeline.addPending(localId, text, payload.hero, Date.now()));
+      const connection = this.#connected ? this.#connection : this.#connection + 1;
+      this.#fresh.add(this.#timeline.addPending({ ...payload, connection }, Date.now()));
       this.#atBottom = true;
       this.refresh();
       try {
@@ -303,19 +296,13 @@
     #refused(localId, reason) {
       // The error also came to the channel's listener where the server sent one.
       if (!this.#fail(localId) || !this.#parts.error.hidden) return;
-      this.showError({ code: reason?.code, message: reason?.message });
+      this.#showError({ code: reason?.code, message: reason?.message });
     }
 
     #fail(localId) {
       const known = this.#timeline.fail(localId);
       this.refresh();
       return known;
-    }
-
-    #hint() {
-      const left = LIMIT - this.#parts.input.value.length;
-      setText(this.#parts.hint, left <= LIMIT - COUNT_FROM ? `${left} of ${LIMIT} characters left` : "");
-      this.#parts.hint.dataset.full = String(left <= 0);
     }
 
     #toBottom() {
@@ -341,9 +328,9 @@
 
     #draw() {
       this.#drawRows();
-      const { count, list, empty, newer } = this.#parts;
+      const { count, empty, newer } = this.#parts;
       setText(count, String(this.#members.length));
-      drawMembers(list, this.#members, this.#me, this.#names);
+      drawMembers(this.#parts, this.#members, this.#me, this.#names);
       empty.hidden = this.#timeline.size > 0;
       if (this.#atBottom) this.#toBottom();
       else newer.hidden = this.#newer === 0;
@@ -355,9 +342,9 @@
       const rows = this.#timeline.rows((entry) => this.#authorOf(entry));
       const kept = new Map();
       for (const row of rows) {
-        const element = this.#rows.get(row.key) ?? (row.entry ? this.#buildMessage(row.entry) : this.#buildDay());
-        if (row.entry) this.#drawMessage(element, row);
-        else setText(element.firstElementChild, dayName(row.day, now));
+        const element = this.#rows.get(row.key) ?? (row.entry ? this.#buildMessage(row.entry) : buildDay());
+        if (row.entry) drawMessage(element, row);
+        else drawDay(element, row.day, now);
         kept.set(row.key, element);
       }
       for (const [key, element] of this.#rows) if (!kept.has(key)) element.remove();
@@ -369,45 +356,13 @@
       this.#rows = kept;
     }
 
-    #buildDay() {
-      const line = document.createElement("div");
-      line.className = "day";
-      line.append(document.createElement("span"));
-      return line;
-    }
-
     #buildMessage(entry) {
-      const element = cloneTemplate("message-template");
-      element.classList.toggle("fresh", this.#fresh.has(entry));
-      element.addEventListener("animationend", () => element.classList.remove("fresh"));
-      element.querySelector("[data-testid=retry]").addEventListener("click", () => {
+      return buildMessage(this.#fresh.has(entry), () => {
+        if (this.#composer.blocked) return;
         const failed = this.#timeline.take(entry.key);
         if (failed) this.#say(failed.text);
         this.focusInput();
       });
-      return element;
-    }
-
-    #drawMessage(element, { entry, author, grouped }) {
-      const drawn = this.#drawn.get(element);
-      const { delivery } = entry;
-      const now = [entry, author, grouped, delivery];
-      if (drawn && now.every((part, index) => part === drawn[index])) return;
-      this.#drawn.set(element, now);
-      Object.assign(element.dataset, { own: entry.own, grouped, delivery, server: entry.server, kind: entry.kind });
-      drawFace(element.querySelector(".face"), author);
-      element.dataset.tone = element.querySelector(".face").dataset.tone;
-      setText(element.querySelector(".author"), author);
-      setText(element.querySelector(".text"), entry.text);
-      const time = element.querySelector("time");
-      time.hidden = entry.ts === null;
-      if (entry.ts !== null) {
-        setText(time, clock.format(entry.ts));
-        time.dateTime = new Date(entry.ts).toISOString();
-        time.title = fullTime.format(entry.ts);
-      }
-      setText(element.querySelector(".delivery"), DELIVERY_WORDS.get(delivery) ?? "");
-      element.querySelector("[data-testid=retry]").hidden = delivery !== "failed";
     }
   }
 

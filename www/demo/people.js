@@ -181,9 +181,10 @@
     }
   }
 
+  /** What a member is called, or null where nobody knows yet. */
   function nameOf(member, me, names) {
     if (member.socketId === me.socketId) return me.hero;
-    return names.of(member.socketId) ?? cleanName(member.extras?.name) ?? guestName(member.socketId);
+    return names.of(member.socketId) ?? cleanName(member.extras?.name);
   }
 
   function buildChip(name, you) {
@@ -200,19 +201,25 @@
 
   const drawnMembers = new WeakMap();
 
-  /** Lists who is here, this tab first; does nothing when the list would look the same. */
-  function drawMembers(list, members, me, names) {
+  /**
+   * Lists who is here, this tab first; does nothing when the list would look the same.
+   * `note` is shown where somebody's name is not known yet.
+   */
+  function drawMembers({ list, note }, members, me, names) {
     const mine = (member) => member.socketId === me.socketId;
     const shown = [...members].sort((a, b) => mine(b) - mine(a)).slice(0, MAX_CHIPS);
-    const looksNow = JSON.stringify([members.length, shown.map((member) => [nameOf(member, me, names), mine(member)])]);
+    const known = shown.map((member) => nameOf(member, me, names));
+    const called = known.map((name, index) => name ?? guestName(shown[index].socketId));
+    const looksNow = JSON.stringify([members.length, known, called, mine(shown[0] ?? {})]);
     if (drawnMembers.get(list) === looksNow) return;
     drawnMembers.set(list, looksNow);
-    const chips = shown.map((member) => buildChip(nameOf(member, me, names), mine(member)));
+    const chips = shown.map((member, index) => buildChip(called[index], mine(member)));
     if (members.length > MAX_CHIPS) {
       const more = document.createElement("li");
       more.textContent = `and ${members.length - MAX_CHIPS} more`;
       chips.push(more);
     }
+    note.hidden = !known.includes(null);
     list.replaceChildren(...chips);
   }
 

@@ -1,0 +1,101 @@
+/**
+ * The field to write in, with its button and its hint.
+ */
+(() => {
+  "use strict";
+
+  const LIMIT = 2000;
+  const COUNT_FROM = 1800;
+
+  class Composer {
+    #form;
+    #input;
+    #button;
+    #hint;
+    #submitted;
+    #blocked = "";
+
+    /**
+     * @param {HTMLFormElement} form
+     * @param {{id: string, label: string}} names  the field's id and what it is for
+     * @param {(text: string) => void} submitted
+     */
+    constructor(form, { id, label }, submitted) {
+      this.#form = form;
+      this.#input = form.querySelector("textarea");
+      this.#button = form.querySelector("button");
+      this.#hint = form.querySelector(".hint");
+      this.#submitted = submitted;
+      this.#input.id = `message-${id}`;
+      this.#hint.id = `hint-${id}`;
+      this.#input.setAttribute("aria-describedby", this.#hint.id);
+      form.querySelector("label").htmlFor = this.#input.id;
+      form.querySelector("label").textContent = label;
+      this.#listen();
+    }
+
+    /** What is written and not sent yet. */
+    get draft() {
+      return this.#input.value;
+    }
+
+    set draft(text) {
+      this.#input.value = text;
+      this.#drawHint();
+    }
+
+    get blocked() {
+      return this.#blocked !== "";
+    }
+
+    focus() {
+      this.#input.focus();
+    }
+
+    /** Closes the field and says why, or opens it where there is no reason; the draft stays. */
+    block(why) {
+      if (why === this.#blocked) return;
+      this.#blocked = why;
+      this.#input.disabled = this.#button.disabled = this.blocked;
+      this.#input.placeholder = why || "Your message";
+      this.#drawHint();
+    }
+
+    #listen() {
+      this.#form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        this.#submit();
+      });
+      this.#input.addEventListener("keydown", (event) => {
+        // Enter also ends a word in an input method; that one is not for us.
+        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+        event.preventDefault();
+        this.#submit();
+      });
+      this.#input.addEventListener("input", () => this.#drawHint());
+    }
+
+    #submit() {
+      if (this.blocked) return;
+      const text = this.draft.trim();
+      if (!text) {
+        this.#hint.textContent = "Write something first.";
+        return;
+      }
+      this.draft = "";
+      this.#submitted(text.slice(0, LIMIT));
+      this.focus();
+    }
+
+    #drawHint() {
+      const left = LIMIT - this.draft.length;
+      const count = left <= LIMIT - COUNT_FROM ? `${left} of ${LIMIT} characters left` : "";
+      // A draft hides the placeholder, which would say it otherwise.
+      const words = this.blocked && this.draft ? this.#blocked : count;
+      if (this.#hint.textContent !== words) this.#hint.textContent = words;
+      this.#hint.dataset.full = String(left <= 0);
+    }
+  }
+
+  window.MarvelChat = { ...window.MarvelChat, Composer };
+})();

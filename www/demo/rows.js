@@ -1,0 +1,77 @@
+/**
+ * The lines of a log: day lines and messages, each drawn from what it is about.
+ */
+(() => {
+  "use strict";
+
+  const { drawFace } = window.MarvelChat;
+  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["failed", "not sent"]]);
+
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
+  function dayName(ts, now) {
+    const date = new Date(ts);
+    const midnight = new Date(now).setHours(0, 0, 0, 0);
+    // Rounded, as a day may have 23 or 25 hours.
+    const daysAgo = Math.round((midnight - new Date(ts).setHours(0, 0, 0, 0)) / 864e5);
+    if (daysAgo === 0) return "Today";
+    if (daysAgo === 1) return "Yesterday";
+    const year = date.getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+    return new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year }).format(date);
+  }
+
+  function setText(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function cloneTemplate(id) {
+    return document.getElementById(id).content.firstElementChild.cloneNode(true);
+  }
+
+  function buildDay() {
+    const line = document.createElement("div");
+    line.className = "day";
+    line.append(document.createElement("span"));
+    return line;
+  }
+
+  function drawDay(line, ts, now) {
+    setText(line.firstElementChild, dayName(ts, now));
+  }
+
+  /** @param {boolean} fresh whether it makes an entrance */
+  function buildMessage(fresh, retry) {
+    const element = cloneTemplate("message-template");
+    element.classList.toggle("fresh", fresh);
+    element.addEventListener("animationend", () => element.classList.remove("fresh"));
+    element.querySelector("[data-testid=retry]").addEventListener("click", retry);
+    return element;
+  }
+
+  /** What each element shows, so that only changes are drawn. */
+  const drawn = new WeakMap();
+
+  function drawMessage(element, { entry, author, grouped }) {
+    const { delivery } = entry;
+    const now = [entry, author, grouped, delivery];
+    if (drawn.get(element)?.every((part, index) => part === now[index])) return;
+    drawn.set(element, now);
+    Object.assign(element.dataset, { own: entry.own, grouped, delivery, server: entry.server, kind: entry.kind });
+    drawFace(element.querySelector(".face"), author);
+    element.dataset.tone = element.querySelector(".face").dataset.tone;
+    setText(element.querySelector(".author"), author);
+    setText(element.querySelector(".text"), entry.text);
+    const time = element.querySelector("time");
+    time.hidden = entry.ts === null;
+    if (entry.ts !== null) {
+      setText(time, clock.format(entry.ts));
+      time.dateTime = new Date(entry.ts).toISOString();
+      time.title = fullTime.format(entry.ts);
+    }
+    setText(element.querySelector(".delivery"), DELIVERY_WORDS.get(delivery) ?? "");
+    element.querySelector("[data-testid=retry]").hidden = delivery !== "failed";
+  }
+
+  window.MarvelChat = { ...window.MarvelChat, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, setText };
+})();
