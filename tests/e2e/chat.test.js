@@ -110,7 +110,6 @@ describe("the Marvel chat", () => {
     const client = await Client.open(`${server.origin.replace("http", "ws")}/rt/${server.hash}`);
     client.sendText(`{"action":"join","options":{"channel":"marvel-chat-room"}}`);
     client.sendText(`{"action":"message","options":{"channel":"marvel-chat-room"},"payload":${deep}}`);
-    client.end();
     const showsBoth = async (chat, count) => {
       const isThere = async () => {
         const texts = await chat.texts();
@@ -119,6 +118,7 @@ describe("the Marvel chat", () => {
       await waitFor(isThere, () => `${count} messages are shown, the deep one cut short`);
     };
     await showsBoth(wanda, 2);
+    client.end();
     await wanda.say("after");
     await showsBoth(wanda, 3);
     const late = await open();
