@@ -139,6 +139,17 @@ export interface XanoRealtimeConnectionStatus
     never
   > {}
 
+/**
+ * What was refused and why. Beyond the server's codes (see PROTOCOL.md) there are three that the SDK
+ * makes itself, each once for every call it is about, and never before that call has returned:
+ *
+ * - "queue_full": too much waits for a connection already.
+ * - "message_too_large": as JSON in UTF-8 the frame has more than 1 MiB (1,048,576 bytes), which
+ *   this project's server answers by ending the connection. The limit of Xano's own is not known.
+ * - "connection_closed": the connection ended for good (a "disconnected" without `retryIn`), so what
+ *   waited was not sent, and neither is what comes until `realtimeReconnect()` is called or another
+ *   channel object is used.
+ */
 export interface XanoRealtimeError
   extends Frame<"error", { message: string; code?: string; action?: string }, never> {}
 
@@ -201,8 +212,9 @@ export declare class XanoClient {
   /**
    * A channel. Nothing connects before it is used.
    *
-   * Throws an `Error` with `code` "no_base_url", "no_canonical" or "invalid_base_url" when the
-   * settings do not say where to connect.
+   * Throws an `Error` when the settings do not say where to connect. Its `code` is "no_base_url"
+   * without an address, "invalid_base_url" when that is no `http:` or `https:` URL, and
+   * "no_canonical" without a connection hash.
    *
    * @typeParam Payload what its messages carry
    * @typeParam Data what the backend's events carry
@@ -216,10 +228,17 @@ export declare class XanoClient {
   hasRealtimeAuthToken(): boolean;
   /** Counts from the next connection on; `realtimeReconnect()` makes one. */
   setRealtimeAuthToken(token: string | null): this;
-  /** Replaces the connection at once. Does nothing while no channel is in use. */
+  /**
+   * Replaces the connection at once, also after one that ended for good. Does nothing while no
+   * channel is in use.
+   */
   realtimeReconnect(): this;
 }
 
+/**
+ * A channel object. Its first use connects: `on`, `message` and `history` throw an `Error` with
+ * `code` "no_websocket" where there is no `globalThis.WebSocket`, as in Node.js before version 22.
+ */
 export declare class XanoRealtimeChannel<
   Payload = any,
   Data = any,
@@ -251,7 +270,11 @@ export declare class XanoRealtimeChannel<
   /**
    * Sends a payload to the channel, as it is at this moment; `undefined` is sent as null. Without a
    * connection it waits for one, unless `queueOfflineActions` is false. At most 1,000 messages and
-   * 4 MiB wait; beyond, listeners for errors hear "queue_full".
+   * 4 MiB wait; beyond, listeners for errors hear "queue_full". See {@link XanoRealtimeError} for
+   * what else may refuse it.
+   *
+   * It is delivered at most once: what was handed to a connection that breaks right then may be lost,
+   * and is not sent again. What waited for a connection is not affected.
    *
    * Throws a `TypeError` when JSON cannot hold the payload.
    */

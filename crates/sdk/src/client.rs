@@ -8,10 +8,10 @@ use protocol::{Action, CloseCode};
 use crate::channel::{Channel, push};
 use crate::heartbeat::{Heartbeat, Verdict};
 use crate::line::{Line, State};
-use crate::queue::{Full, Queue};
+use crate::queue::{Full, Queue, Waiting};
 use crate::{
     Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Delivery, Event, Frame,
-    Listener, Member, News, Outgoing, Output,
+    Listener, Member, News, Outgoing, Output, Refusal,
 };
 
 /// One application's realtime connection. `P` is a payload, `L` a listener; both are only passed on.
@@ -30,6 +30,9 @@ pub struct Client<P, L> {
     state: State,
     backoff: Backoff,
     queue: Queue,
+    /// What the channel objects asked for in vain and will be told in a turn of its own, so that a
+    /// listener that asks again at once does not keep everything else waiting.
+    refused: VecDeque<(ChannelId, Action, Refusal)>,
     outputs: VecDeque<Output<P>>,
     deliveries: VecDeque<Delivery<P, L>>,
 }
@@ -37,6 +40,9 @@ pub struct Client<P, L> {
 impl<P: Clone, L: Clone> Client<P, L> {
     /// How long an attempt to connect may take, in milliseconds.
     pub const CONNECT_DEADLINE: u64 = 10_000;
+    /// How many bytes of UTF-8 a frame of the application may have. The server takes no more, and
+    /// ends the connection over it; what Xano's own takes is not known.
+    pub const MAX_FRAME: usize = 1 << 20;
 
     /// A client that does nothing until a channel is opened.
     pub fn new(config: Config) -> Self {
@@ -49,6 +55,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             state: State::Idle,
             backoff: Backoff::default(),
             queue: Queue::default(),
+            refused: VecDeque::new(),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
         }
@@ -92,7 +99,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             }
         }
         match self.state {
-            State::Idle => self.connect(now),
+            State::Idle | State::Closed { .. } => self.connect(now),
             State::Open(_) => self.join(name, options),
             State::Connecting { .. } | State::Waiting { .. } => {}
         }
@@ -110,21 +117,27 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Sends a frame of the application, or keeps it until there is a connection. What cannot be
-    /// kept is refused, and the channel object's listeners for errors hear it.
+    /// Sends a frame of the application, or keeps it until there is a connection. What can be
+    /// neither sent nor kept is refused, and the channel object's listeners for errors hear it.
     pub fn send(&mut self, id: ChannelId, action: Action, text: String) {
-        if matches!(&self.state, State::Open(line) if !line.closing) {
-            return self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
+        if text.len() > Self::MAX_FRAME {
+            return self.refused.push_back((id, action, Refusal::TooLarge));
+        }
+        match &self.state {
+            State::Open(line) if !line.closing => {
+                return self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
+            }
+            State::Closed { code } => {
+                return self.refused.push_back((id, action, Refusal::Closed(*code)));
+            }
+            _ => {}
         }
         let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else { return };
         if !channel.queues(id) {
             return self.outputs.push_back(Output::Warn(NOT_QUEUED));
         }
-        if self.queue.push(id, text) == Err(Full) {
-            let event = Event::QueueFull { channel: channel.name.clone(), action };
-            if !channel.deliver_error(Some(id), &event, &mut self.deliveries) {
-                self.outputs.push_back(Output::Untaken(event));
-            }
+        if self.queue.push(Waiting { channel: id, action, text }) == Err(Full) {
+            self.refused.push_back((id, action, Refusal::QueueFull));
         }
     }
 
@@ -166,9 +179,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.connect(now);
     }
 
-    /// The socket is open.
+    /// The socket is open. One that reports something else first is closing already, and was open.
     pub fn handle_open(&mut self, connection: ConnectionId, now: u64) {
-        if connection != self.connection || !matches!(self.state, State::Connecting { .. }) {
+        if !self.is_connecting(connection) {
             return;
         }
         self.state = State::Open(Line::new(now));
@@ -178,14 +191,15 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 self.outputs.push_back(Output::Send(Outgoing::Join { channel, request }));
             }
         }
-        while let Some(text) = self.queue.pop() {
-            self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
+        while let Some(frame) = self.queue.pop() {
+            self.outputs.push_back(Output::Send(Outgoing::Encoded(frame.text)));
         }
         self.deliver_status(&Event::Connected);
     }
 
     /// The socket got a frame.
     pub fn handle_frame(&mut self, connection: ConnectionId, frame: Frame<P>, now: u64) {
+        self.infer_open(connection, now);
         let Some(line) = self.line(connection) else { return };
         if let Some(heartbeat) = &mut line.heartbeat {
             heartbeat.handle_frame(now);
@@ -219,6 +233,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// The socket got what is no frame of this protocol.
     pub fn handle_malformed(&mut self, connection: ConnectionId, now: u64) {
+        self.infer_open(connection, now);
         let Some(line) = self.line(connection) else { return };
         if let Some(heartbeat) = &mut line.heartbeat {
             heartbeat.handle_frame(now);
@@ -244,17 +259,18 @@ impl<P: Clone, L: Clone> Client<P, L> {
         now: u64,
         random: f64,
     ) {
-        if connection == self.connection
-            && matches!(self.state, State::Connecting { .. } | State::Open(_))
-        {
+        if !matches!(code, ABNORMAL | TLS_FAILURE) {
+            self.infer_open(connection, now);
+        }
+        if self.is_connecting(connection) || self.line(connection).is_some() {
             self.lose(code, reason, now, random);
         }
     }
 
     /// The browser does not open such a socket at all, now or later.
     pub fn handle_refused(&mut self, connection: ConnectionId, reason: &str) {
-        if connection == self.connection && matches!(self.state, State::Connecting { .. }) {
-            self.state = State::Idle;
+        if self.is_connecting(connection) {
+            self.give_up(ABNORMAL);
             self.tell_disconnected(ABNORMAL, reason, None);
         }
     }
@@ -269,14 +285,15 @@ impl<P: Clone, L: Clone> Client<P, L> {
                     self.outputs.push_back(Output::Send(Outgoing::Ping));
                 }
             }
-            State::Idle | State::Connecting { .. } => {}
+            State::Idle | State::Closed { .. } | State::Connecting { .. } => {}
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
+        self.deliver_refused();
         match &mut self.state {
-            State::Idle => {}
+            State::Idle | State::Closed { .. } => {}
             State::Waiting { until } if now >= *until => self.connect(now),
             State::Connecting { until } if now >= *until => {
                 self.outputs.push_back(Output::Close { code: CloseCode::Normal.number() });
@@ -315,8 +332,11 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// When to call `handle_timeout` at the latest; earlier does no harm.
     pub fn poll_timeout(&self) -> Option<u64> {
+        if !self.refused.is_empty() {
+            return Some(0);
+        }
         match &self.state {
-            State::Idle => None,
+            State::Idle | State::Closed { .. } => None,
             State::Connecting { until } | State::Waiting { until } => Some(*until),
             State::Open(line) => line.heartbeat.as_ref().map(Heartbeat::poll_timeout),
         }
@@ -360,11 +380,31 @@ impl<P: Clone, L: Clone> Client<P, L> {
             self.backoff.reset();
         }
         let retry_in = CloseCode::reconnects(code).then(|| self.backoff.next_delay(random));
-        self.state = retry_in.map_or(State::Idle, |delay| State::Waiting { until: now + delay });
+        match retry_in {
+            Some(delay) => self.state = State::Waiting { until: now + delay },
+            None => self.give_up(code),
+        }
         for channel in &mut self.channels {
             channel.handle_disconnect();
         }
         self.tell_disconnected(code, reason, retry_in);
+    }
+
+    /// Ends the attempts to connect, and what waits for one.
+    fn give_up(&mut self, code: u16) {
+        self.state = State::Closed { code };
+        while let Some(frame) = self.queue.pop() {
+            self.refused.push_back((frame.channel, frame.action, Refusal::Closed(code)));
+        }
+    }
+
+    /// Some sockets are over before anybody was told that they are open: `ws` for Node.js reports
+    /// all of a short life in one go. What such a one is given now would be lost.
+    fn infer_open(&mut self, connection: ConnectionId, now: u64) {
+        if self.is_connecting(connection) {
+            self.state = State::Open(Line { closing: true, ..Line::new(now) });
+            self.deliver_status(&Event::Connected);
+        }
     }
 
     fn tell_disconnected(&mut self, code: u16, reason: &str, retry_in: Option<u64>) {
@@ -389,6 +429,23 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    fn deliver_refused(&mut self) {
+        while let Some((id, action, refusal)) = self.refused.pop_front() {
+            let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else {
+                self.outputs.push_back(Output::Warn(UNSENT));
+                continue;
+            };
+            let event = Event::Refused { channel: channel.name.clone(), action, refusal };
+            if !channel.deliver_error(Some(id), &event, &mut self.deliveries) {
+                self.outputs.push_back(Output::Untaken(event));
+            }
+        }
+    }
+
+    fn is_connecting(&self, connection: ConnectionId) -> bool {
+        connection == self.connection && matches!(self.state, State::Connecting { .. })
+    }
+
     fn line(&mut self, connection: ConnectionId) -> Option<&mut Line> {
         match &mut self.state {
             State::Open(line) if connection == self.connection => Some(line),
@@ -403,6 +460,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
 /// The code that browsers report for a connection that was lost or never came to be.
 const ABNORMAL: u16 = 1006;
+/// The code that some browsers report where there was no TLS connection.
+const TLS_FAILURE: u16 = 1015;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 

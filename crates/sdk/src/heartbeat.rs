@@ -1,9 +1,14 @@
 //! Whether the other end of an open connection still answers.
 
 /// Pings after silence, where the server said it answers pings. All times are milliseconds.
+///
+/// Where the interval is 25 s, the server is asked after 15 s and has 10 s to answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heartbeat {
-    interval: u64,
+    /// How much silence is normal.
+    quiet: u64,
+    /// How long an answer may take.
+    patience: u64,
     heard: u64,
     asked: Option<Asked>,
 }
@@ -28,12 +33,14 @@ struct Asked {
 impl Heartbeat {
     /// How late a timer must be for the page to count as having slept.
     const SLEPT: u64 = 5_000;
-    /// How long an answer may take after the page slept or the network changed.
+    /// How long an answer may take after the page slept or the network changed, and always at least.
     const PATIENCE: u64 = 5_000;
 
-    /// Starts watching at `now`; `interval` is how much silence is normal.
+    /// Starts watching at `now`; `interval` is after how much silence the server pings by itself.
     pub(crate) fn new(interval: u64, now: u64) -> Self {
-        Self { interval, heard: now, asked: None }
+        let quiet = interval * 3 / 5;
+        let patience = (interval - quiet).max(Self::PATIENCE);
+        Self { quiet, patience, heard: now, asked: None }
     }
 
     /// Something came: the line is alive.
@@ -60,14 +67,14 @@ impl Heartbeat {
         let slept = now - due > Self::SLEPT;
         match self.asked {
             Some(_) if !slept => Verdict::Dead,
-            None if !slept => self.ask(now, self.interval),
+            None if !slept => self.ask(now, self.patience),
             _ => self.ask(now, Self::PATIENCE),
         }
     }
 
     /// When to judge next.
     pub(crate) fn poll_timeout(&self) -> u64 {
-        self.asked.map_or(self.heard + self.interval, |asked| asked.until)
+        self.asked.map_or(self.heard + self.quiet, |asked| asked.until)
     }
 
     fn ask(&mut self, now: u64, patience: u64) -> Verdict {
@@ -83,25 +90,33 @@ mod tests {
     #[test]
     fn silence_is_answered_with_a_ping_and_then_with_an_end() {
         let mut heartbeat = Heartbeat::new(25_000, 0);
-        assert_eq!(heartbeat.handle_timeout(24_999), Verdict::Wait);
-        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
-        assert_eq!(heartbeat.poll_timeout(), 50_000);
-        assert_eq!(heartbeat.handle_timeout(50_000), Verdict::Dead);
+        assert_eq!(heartbeat.handle_timeout(14_999), Verdict::Wait);
+        assert_eq!(heartbeat.handle_timeout(15_000), Verdict::Ping);
+        assert_eq!(heartbeat.poll_timeout(), 25_000);
+        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Dead);
+    }
+
+    #[test]
+    fn an_answer_has_five_seconds_even_where_the_interval_is_short() {
+        let mut heartbeat = Heartbeat::new(1_000, 0);
+        assert_eq!(heartbeat.handle_timeout(600), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(5_599), Verdict::Wait);
+        assert_eq!(heartbeat.handle_timeout(5_600), Verdict::Dead);
     }
 
     #[test]
     fn any_frame_counts_as_an_answer() {
         let mut heartbeat = Heartbeat::new(25_000, 0);
-        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
-        heartbeat.handle_frame(26_000);
-        assert_eq!(heartbeat.handle_timeout(50_000), Verdict::Wait);
-        assert_eq!(heartbeat.poll_timeout(), 51_000);
+        assert_eq!(heartbeat.handle_timeout(15_000), Verdict::Ping);
+        heartbeat.handle_frame(16_000);
+        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Wait);
+        assert_eq!(heartbeat.poll_timeout(), 31_000);
     }
 
     #[test]
     fn a_page_that_slept_asks_again_before_it_gives_up() {
         let mut heartbeat = Heartbeat::new(25_000, 0);
-        assert_eq!(heartbeat.handle_timeout(25_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(15_000), Verdict::Ping);
         assert_eq!(heartbeat.handle_timeout(3_600_000), Verdict::Ping);
         assert_eq!(heartbeat.handle_timeout(3_605_000), Verdict::Dead);
     }

@@ -24,5 +24,5 @@ pub use backoff::Backoff;
 pub use channel::{ChannelId, ChannelOptions, Listener};
 pub use client::Client;
 pub use frame::{Frame, News, PingInterval};
-pub use output::{ConnectionId, Delivery, Event, Outgoing, Output};
+pub use output::{ConnectionId, Delivery, Event, Outgoing, Output, Refusal};
 pub use presence::{Member, Roster};

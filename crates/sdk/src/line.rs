@@ -4,8 +4,10 @@ use crate::heartbeat::Heartbeat;
 
 #[derive(Debug)]
 pub(crate) enum State {
-    /// No channel is in use, or coming back would be no use.
+    /// No channel is in use.
     Idle,
+    /// Coming back by itself would be no use.
+    Closed { code: u16 },
     /// A socket is on its way.
     Connecting { until: u64 },
     /// The line is there.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::{Action, JoinRequest};
+use protocol::{Action, ErrorCode, JoinRequest};
 
 use crate::ChannelId;
 
@@ -87,11 +87,35 @@ pub enum Event<P> {
         /// In how many milliseconds the next attempt starts; `None` when there will be none.
         retry_in: Option<u64>,
     },
-    /// The client itself refused something: too much waits for a connection already.
-    QueueFull {
+    /// The client itself refused something, or gave up what waited.
+    Refused {
         /// Where.
         channel: Rc<str>,
         /// What.
         action: Action,
+        /// Why.
+        refusal: Refusal,
     },
+}
+
+/// Why the client does not send what the application asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Too much waits for a connection already.
+    QueueFull,
+    /// A server would end the connection over it.
+    TooLarge,
+    /// The connection ended with this close code, for good.
+    Closed(u16),
+}
+
+impl Refusal {
+    /// The same for programs.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Self::QueueFull => ErrorCode::QueueFull,
+            Self::TooLarge => ErrorCode::MessageTooLarge,
+            Self::Closed(_) => ErrorCode::ConnectionClosed,
+        }
+    }
 }

@@ -148,10 +148,10 @@ fn bundle(workspace: &Workspace, work: &Path, flavour: Flavour) -> Result<()> {
     // `import bytes from "./core.wasm"` is what bundlers know; here it gives the text form.
     fs::write(js.join(CORE), inline::javascript(&fs::read(work.join(CORE))?))?;
     empty_folder(&bundles)?;
-    for (entry, bundle, format) in BUNDLES {
+    for (entry, bundle, options) in BUNDLES {
         let mut esbuild = workspace.npm_tool("esbuild");
         esbuild.arg(js.join(entry)).arg(format!("--outfile={}", bundles.join(bundle).display()));
-        esbuild.arg(format!("--format={format}")).args(ESBUILD);
+        esbuild.args(options).args(ESBUILD);
         if flavour == Flavour::Release {
             esbuild.arg("--minify");
         }
@@ -166,7 +166,7 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     empty_folder(&dist)?;
     copy_folder(&work.join("dist"), &dist)?;
     copy(&work.join(CORE), &dist.join(CORE))?;
-    for file in ["index.d.ts", "package.json"] {
+    for file in ["README.md", "index.d.ts", "package.json"] {
         copy(&work.join("js").join(file), &dist.join(file))?;
     }
     for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -269,9 +269,12 @@ const SCRIPT: &str = "xano.min.js";
 /// The demo page finds the SDK here when it is opened from disk.
 const DEMO: &str = "www/demo/sdk";
 const LIMIT: &str = "crates/sdk/size-limit.txt";
-/// Entry, bundle and format.
-const BUNDLES: [(&str, &str, &str); 2] =
-    [("index.js", "index.js", "esm"), ("script.js", SCRIPT, "iife")];
+/// Entry, bundle and options. Node.js shows the line that an uncaught error comes from, so the module
+/// has lines; what a page loads is as small as it gets.
+const BUNDLES: [(&str, &str, &[&str]); 2] = [
+    ("index.js", "index.js", &["--format=esm", "--line-limit=400"]),
+    ("script.js", SCRIPT, &["--format=iife"]),
+];
 const ESBUILD: [&str; 5] = [
     "--bundle",
     "--platform=neutral",

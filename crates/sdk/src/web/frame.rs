@@ -1,40 +1,43 @@
 //! What goes out: frames as JSON text, events as the values listeners get.
 
-use js_sys::{JSON, Object, Reflect};
-use protocol::{Action, ClientFrame, ClientOptions, ErrorCode, ErrorPayload};
+use js_sys::{JSON, JsString, Object, Reflect};
+use protocol::{Action, ClientFrame, JoinRequest};
 use serde::Serialize;
 use serde_wasm_bindgen::{preserve, to_value};
 use wasm_bindgen::prelude::*;
 
-use crate::{Event, Outgoing};
+use crate::{Event, Outgoing, Refusal};
 
 /// What a listener is called with.
 pub(super) fn to_js(event: &Event<JsValue>) -> JsValue {
     let (action, options, payload) = match event {
         Event::Frame(body) => return body.clone(),
         Event::Connected => {
-            let status = Status { status: "connected", code: None, reason: None, retry_in: None };
-            (Action::ConnectionStatus, Object::new().into(), to_value(&status))
+            (Action::ConnectionStatus, Fields::new(), Fields::new().with("status", "connected"))
         }
         Event::Disconnected { code, reason, retry_in } => {
-            let status = Status {
-                status: "disconnected",
-                code: Some(*code),
-                reason: Some(reason),
-                retry_in: retry_in.map(|delay| delay as u32),
-            };
-            (Action::ConnectionStatus, Object::new().into(), to_value(&status))
+            let status = Fields::new().with("status", "disconnected");
+            let mut status = status.with("code", *code).with("reason", &**reason);
+            if let Some(delay) = retry_in {
+                status = status.with("retryIn", *delay as u32);
+            }
+            (Action::ConnectionStatus, Fields::new(), status)
         }
-        Event::QueueFull { channel, action } => {
-            let code = ErrorCode::QueueFull;
-            let error = ErrorPayload { message: code.message(), code, action: Some(action.name()) };
-            (Action::Error, place(channel).unwrap_or_default(), to_value(&error))
+        Event::Refused { channel, action, refusal } => {
+            let code = refusal.code();
+            let mut message = JsString::from(code.message());
+            if let Refusal::Closed(number) = refusal {
+                message = message.concat(&" Close code: ".into()).concat(&(*number).into());
+            }
+            let error = Fields::new().with("message", message);
+            let error = error.with("code", to_value(&code).unwrap_or_default());
+            (Action::Error, place(channel), error.with("action", action.name()))
         }
     };
     let seen = Seen {
         action: action.name().to_owned(),
-        options,
-        payload: payload.unwrap_or_default(),
+        options: options.0,
+        payload: payload.0,
         ..Seen::default()
     };
     to_value(&seen).unwrap_or_default()
@@ -45,11 +48,16 @@ pub(super) fn encode(outgoing: Outgoing) -> Result<String, JsValue> {
     let (action, channel, payload) = match outgoing {
         Outgoing::Encoded(text) => return Ok(text),
         Outgoing::Ping => return stringify(Action::Ping, None, None),
-        Outgoing::Join { channel, request } => (Action::Join, channel, to_value(&request)?),
+        Outgoing::Join { channel, request } => {
+            // The client never asks to resume.
+            let JoinRequest { history, presence, resume: _ } = request;
+            let flags = Fields::new().with("history", history).with("presence", presence);
+            (Action::Join, channel, flags.0)
+        }
         Outgoing::Leave { channel } => (Action::Leave, channel, JsValue::NULL),
         Outgoing::History { channel } => (Action::History, channel, JsValue::NULL),
     };
-    stringify(action, Some(place(&channel)?), Some(payload))
+    stringify(action, Some(place(&channel).0), Some(payload))
 }
 
 /// The text of what the application asks for. Its options go along, but the channel's name is ours.
@@ -64,14 +72,13 @@ pub(super) fn encode_request(
     if options.is_object() {
         Object::assign(&place, options.unchecked_ref());
     }
-    Reflect::set(&place, &"channel".into(), &channel.into())?;
+    let place = Fields(place.into()).with("channel", channel);
     let payload = if payload.is_undefined() { JsValue::NULL } else { payload };
-    stringify(action, Some(place.into()), Some(payload))
+    stringify(action, Some(place.0), Some(payload))
 }
 
-fn place(channel: &str) -> Result<JsValue, JsValue> {
-    let options = ClientOptions { channel: Some(channel), ..ClientOptions::default() };
-    to_value(&options).map_err(JsValue::from)
+fn place(channel: &str) -> Fields {
+    Fields::new().with("channel", channel)
 }
 
 fn stringify(
@@ -106,15 +113,23 @@ pub(super) struct Seen {
     pub(super) seq: JsValue,
 }
 
-/// The payload of a connection status.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Status<'a> {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_in: Option<u32>,
+/// A small object, without serde: each type that it serializes adds some hundred bytes to the module,
+/// and the 64 bits of a position, which no join has yet, more than a KB.
+struct Fields(JsValue);
+
+impl Fields {
+    fn new() -> Self {
+        Self(Object::new().into())
+    }
+
+    fn with(self, name: &str, value: impl Into<JsValue>) -> Self {
+        self.set(name, &value.into());
+        self
+    }
+
+    /// Apart from `with`, because that is compiled once for each type of value.
+    fn set(&self, name: &str, value: &JsValue) {
+        // Setting a property of an object of our own cannot fail.
+        let _ = Reflect::set(&self.0, &name.into(), value);
+    }
 }

@@ -85,6 +85,35 @@ fn who_listens_late_hears_of_the_connection_once() {
 }
 
 #[test]
+fn a_life_too_short_to_be_announced_is_told_in_order_and_gets_nothing_it_would_lose() {
+    let mut world = World::new();
+    let a = world.on("a", QUIET, "a");
+    world.listen(a, Some("error"), Some("errors"), None);
+    world.message(a, "kept");
+    world.frame("error", None, "no");
+    world.frame("message", Some("a"), "hello");
+    world.lose(1012);
+    assert_eq!(
+        world.heard(),
+        ["a: connected", "errors: no", "a: hello", "a: disconnected 1012, again in 500"]
+    );
+    assert!(world.sent().is_empty());
+    world.pass(500);
+    world.lose(4404);
+    assert_eq!(world.heard(), ["a: connected", "a: disconnected 4404 for good"]);
+    world.reconnect();
+    for code in [1006, 1015] {
+        world.lose(code);
+        assert_eq!(world.heard().len(), 1, "{code}: it never was open");
+        world.wake();
+    }
+    world.accept();
+    let socket = world.socket.unwrap();
+    world.client.handle_malformed(socket, world.now);
+    assert_eq!(world.heard(), ["a: connected"]);
+}
+
+#[test]
 fn only_the_sdk_itself_announces_connections() {
     let mut world = World::new();
     world.on("a", QUIET, "a");
@@ -146,11 +175,11 @@ fn the_close_code_decides_whether_to_come_back() {
         (1012, true),
         (1013, true),
         (4000, true),
-        (4408, true),
         (1000, false),
         (1008, false),
         (4401, false),
         (4404, false),
+        (4408, false),
     ] {
         let mut world = World::new();
         world.on("a", QUIET, "a");

@@ -192,13 +192,19 @@ impl World {
                 Event::Disconnected { code, retry_in: None, .. } => {
                     format!("disconnected {code} for good")
                 }
-                Event::QueueFull { channel, action } => {
-                    format!("queue full: {} in {channel}", action.name())
+                Event::Refused { channel, action, refusal } => {
+                    format!("{refusal:?}: {} in {channel}", action.name())
                 }
             };
             heard.push(format!("{}: {what}", delivery.listener));
         }
         heard
+    }
+
+    /// The same in the next turn, when the client tells what it refused.
+    pub(crate) fn refusals(&mut self) -> Vec<String> {
+        self.pass(0);
+        self.heard()
     }
 
     fn drain(&mut self) {
