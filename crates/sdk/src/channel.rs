@@ -99,8 +99,16 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         if known {
             return None;
         }
+        // Who has the history already need not read it again.
+        let history = wanted.history && !self.asked.as_ref().is_some_and(|asked| asked.history);
         self.asked = Some(wanted.clone());
-        Some(wanted)
+        Some(JoinRequest { history, ..wanted })
+    }
+
+    /// Forgets what was asked for: the server does not do it, so that the next object asks again.
+    pub(crate) fn handle_refused(&mut self) {
+        self.asked = None;
+        self.roster.clear();
     }
 
     /// Forgets what held for a connection that is gone.

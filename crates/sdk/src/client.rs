@@ -214,6 +214,12 @@ impl<P: Clone, L: Clone> Client<P, L> {
             News::Internal => return,
             News::MalformedPresence => return self.outputs.push_back(Output::Warn(BAD_PRESENCE)),
             News::Error => return self.deliver_error(name, Event::Frame(body)),
+            News::JoinRefused => {
+                if let Some(channel) = self.channel(name) {
+                    channel.handle_refused();
+                }
+                return self.deliver_error(name, Event::Frame(body));
+            }
             News::PresenceFull(full) => {
                 let Some(channel) = self.channel(name) else { return };
                 channel.roster.handle_full(full);

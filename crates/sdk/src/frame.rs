@@ -24,6 +24,8 @@ pub enum News<P> {
     None,
     /// The server refused something.
     Error,
+    /// The server refused a join, or took one back.
+    JoinRefused,
     /// The server answers a join.
     Joined {
         /// How to notice a dead line, where the server answers pings.
@@ -39,14 +41,14 @@ pub enum News<P> {
     Internal,
 }
 
-/// After how much silence to ping, in milliseconds; at least a second.
+/// After how much silence to ping, in milliseconds: a second to a day.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PingInterval(u64);
 
 impl PingInterval {
     /// Checks what the answer to a join says: the server must offer the feature and an interval.
     pub fn parse(offered: bool, interval: f64) -> Option<Self> {
-        (offered && interval > 0.0).then(|| Self((interval as u64).max(1_000)))
+        (offered && interval > 0.0).then(|| Self((interval as u64).clamp(1_000, A_DAY)))
     }
 
     pub(crate) fn millis(self) -> u64 {
@@ -64,3 +66,6 @@ impl<P> News<P> {
         }
     }
 }
+
+/// In milliseconds.
+const A_DAY: u64 = 86_400_000;

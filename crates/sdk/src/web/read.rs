@@ -70,8 +70,13 @@ fn news(action: Option<Action>, payload: &JsValue) -> News<JsValue> {
         Some(Action::PresenceUpdate) => {
             update(payload).map_or(News::MalformedPresence, News::PresenceUpdate)
         }
+        Some(Action::Error) if is_about_a_join(payload) => News::JoinRefused,
         action => News::of(action),
     }
+}
+
+fn is_about_a_join(payload: &JsValue) -> bool {
+    field(payload, "action").as_string().as_deref() == Some(Action::Join.name())
 }
 
 /// Xano's own server sends nothing of the kind, and offers nothing with it.

@@ -55,9 +55,28 @@ fn an_object_that_wants_more_than_the_join_asked_for_joins_again() {
     world.accept();
     world.sent();
     world.on("a", PRESENCE, "second");
-    assert_eq!(world.sent(), [join("a", true, true)]);
+    assert_eq!(world.sent(), [join("a", false, true)], "the first has its history already");
     world.on("a", QUIET, "third");
     assert!(world.sent().is_empty());
+    let socket = world.socket.unwrap();
+    world.close(socket, 1006);
+    world.pass(2_000);
+    world.accept();
+    assert_eq!(world.sent(), [join("a", true, true)], "a new connection knows nothing");
+}
+
+#[test]
+fn an_object_that_comes_after_a_refusal_asks_again_and_hears_why() {
+    let mut world = World::new();
+    let first = world.open_channel("a", QUIET);
+    world.listen(first, None, Some("first"), Some("its errors"));
+    world.accept();
+    world.sent();
+    world.heard();
+    world.news("error", Some("a"), "refused", sdk::News::JoinRefused);
+    assert_eq!(world.heard(), ["its errors: refused"]);
+    world.on("a", QUIET, "second");
+    assert_eq!(world.sent(), [join("a", false, false)]);
 }
 
 #[test]
