@@ -17,9 +17,15 @@ export class Server {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
     server.#options = demo ? ["--demo", ...options] : options;
-    await server.#run("127.0.0.1:0");
-    server.adminToken = (await readFile(join(server.#folder, "admin-token"), "utf8")).trim();
-    ({ hash: server.hash } = await server.admin("GET", ""));
+    try {
+      await server.#run("127.0.0.1:0");
+      server.adminToken = (await readFile(join(server.#folder, "admin-token"), "utf8")).trim();
+      // The demo's is printed, as the person at the terminal needs it.
+      server.hash ??= (await server.admin("GET", "")).hash;
+    } catch (error) {
+      await server.dispose();
+      throw error;
+    }
     return server;
   }
 
@@ -47,6 +53,7 @@ export class Server {
 
   /** Asks it to stop, as an operator would, and waits until it has. */
   async stop(signal = "SIGTERM") {
+    if (!this.#process) return;
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill(signal);
     await once(this.#process, "exit");
@@ -71,14 +78,18 @@ export class Server {
     this.#paused = false;
     this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });
-    const [first] = await Promise.race([
-      once(lines, "line"),
-      once(this.#process, "exit").then(([code]) => {
-        throw new Error(`the server ended with code ${code} before it listened`);
-      }),
-    ]);
-    const address = /listening on (https?:\/\/.*:(\d+))$/.exec(first);
-    assert.ok(address, `the server's first line names its address: ${first}`);
+    const told = [];
+    await new Promise((resolve, reject) => {
+      this.#process.once("error", reject);
+      this.#process.once("exit", (code) => reject(new Error(`the server ended with code ${code} before it listened`)));
+      lines.on("line", (line) => {
+        told.push(line);
+        if (line.startsWith("Ctrl-C")) resolve();
+      });
+    });
+    const address = /listening on (https?:\/\/.*:(\d+))$/.exec(told[0]);
+    assert.ok(address, `the server's first line names its address: ${told[0]}`);
+    this.hash = told.map((line) => /connection hash +(\S+)$/.exec(line)?.[1]).find(Boolean) ?? this.hash;
     this.origin = address[1];
     this.port = Number(address[2]);
   }
