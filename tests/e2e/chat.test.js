@@ -59,6 +59,7 @@ describe("the Marvel chat", () => {
     const wanda = await open();
     await wanda.say("before the refresh");
     await wanda.shows(["before the refresh"]);
+    await wanda.delivered();
     await wanda.page.reload();
     await wanda.connected();
     await wanda.shows(["before the refresh"]);
@@ -106,6 +107,7 @@ describe("the Marvel chat", () => {
     const wanda = await open();
     await wanda.say("before");
     await wanda.shows(["before"]);
+    await wanda.delivered();
     const deep = "[".repeat(100_000) + "]".repeat(100_000);
     const client = await Client.open(`${server.origin.replace("http", "ws")}/rt/${server.hash}`);
     client.sendText(`{"action":"join","options":{"channel":"marvel-chat-room"}}`);

@@ -35,6 +35,13 @@ export class Chat {
     await waitFor(same, async () => `the room shows ${JSON.stringify(texts)}; it shows ${JSON.stringify(await this.texts(channel))}`);
   }
 
+  /** Waits until the server has all that was said here: until then a message is shown, but nowhere else. */
+  async delivered(channel) {
+    const states = () => this.room(channel).getByTestId("message-delivery").allInnerTexts();
+    const isDone = async () => (await states()).every((state) => state === "");
+    await waitFor(isDone, async () => `everything is delivered; the page says ${await states()}`);
+  }
+
   async own(channel) {
     return this.room(channel).locator('[data-testid=message][data-own="true"]').count();
   }
