@@ -48,7 +48,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         node.env("CHROMIUM", &browser);
         node.env("XANO_TEST_CERT", certificate.join("cert.pem"));
         node.env("XANO_TEST_KEY", certificate.join("key.pem"));
-        node.args(["--test", "--test-reporter=spec", "--test-timeout=120000"]);
+        // One file at a time: a server that restarts on its port must find it free.
+        node.args(["--test", "--test-concurrency=1"]);
+        node.args(["--test-reporter=spec", "--test-timeout=120000"]);
         run(node.args(test_files(workspace)?))
     })?;
     print_times(&times);
