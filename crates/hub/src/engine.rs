@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume, ResumeRefusal};
 
+use crate::ledger::Publishing;
 use crate::publication::{Draft, Publication, Receipt};
 use crate::session::{Member, SessionId, SessionKey};
 
@@ -39,21 +40,14 @@ pub enum EngineCommand {
     },
     /// Give `draft` the next place in its channel and to all who may see it.
     Publish {
-        /// Who hears of it when it is refused.
+        /// Who hears of it when it is refused and, with [`EngineEvent::Acked`], of its place if it is
+        /// named. What has the name of an earlier one in the channel's window is told that one's
+        /// place and publishes nothing.
         session: SessionKey,
         /// Where.
         channel: ChannelName,
-        /// What.
-        draft: Draft,
-        /// What its sender calls it, if it is to be told of the place with [`EngineEvent::Acked`].
-        /// The same name again within the channel's window is told the same and publishes nothing.
-        request: Option<RequestId>,
-        /// Whether the sender has an identity, which decides how it counts.
-        authenticated: bool,
-        /// Whether only authenticated members may see it.
-        authenticated_only: bool,
-        /// How many publications the channel keeps.
-        history: u32,
+        /// What, and to whom.
+        publishing: Publishing,
     },
     /// Give `draft` to one member.
     SendPrivately {
@@ -67,7 +61,7 @@ pub enum EngineCommand {
         authenticated_only: bool,
         /// What.
         draft: Draft,
-        /// As for [`Publish`](Self::Publish).
+        /// What its sender calls it, with the same effect as for [`Publish`](Self::Publish).
         request: Option<RequestId>,
     },
     /// Read the kept publications. Answered by [`EngineEvent::History`].

@@ -45,7 +45,7 @@ pub struct Limits {
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
     pub ping_after: u32,
-    /// Seconds of silence after which a session counts as dead and is closed with 4408.
+    /// Seconds of silence after which a session counts as dead and is closed with 1013.
     pub dead_after: u32,
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hub::{
-    Draft, EngineCommand, EngineEvent, Identity, Joined, Member, PublicationId, SessionId,
-    SessionKey,
+    Draft, EngineCommand, EngineEvent, Identity, Joined, Member, PublicationId, Publishing,
+    SessionId, SessionKey,
 };
 use mio::{Poll, Token};
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId};
@@ -76,11 +76,7 @@ impl Fixture {
         let command = EngineCommand::Publish {
             session: actor.key,
             channel: name(channel),
-            draft: draft(text),
-            request: None,
-            authenticated: false,
-            authenticated_only,
-            history: 25,
+            publishing: publishing(draft(text), None, authenticated_only),
         };
         self.engine.submit(actor.shard, command);
     }
@@ -99,6 +95,10 @@ fn draft(text: &str) -> Draft {
         5,
         format!(r#"{{"payload":"{text}""#).into_bytes(),
     )
+}
+
+fn publishing(draft: Draft, request: Option<RequestId>, authenticated_only: bool) -> Publishing {
+    Publishing { draft, request, authenticated: false, authenticated_only, history: 25 }
 }
 
 fn words(event: Event) -> String {
@@ -196,11 +196,11 @@ fn all_shards_get_a_channels_publications_in_one_order_with_contiguous_numbers()
                         let command = EngineCommand::Publish {
                             session: actor.key,
                             channel: name("c"),
-                            draft: draft(&format!("{}-{n}", actor.key.index)),
-                            request: None,
-                            authenticated: false,
-                            authenticated_only: false,
-                            history: 25,
+                            publishing: publishing(
+                                draft(&format!("{}-{n}", actor.key.index)),
+                                None,
+                                false,
+                            ),
                         };
                         engine.submit(actor.shard, command);
                     }
@@ -326,11 +326,7 @@ fn a_message_that_was_named_is_published_once_and_acked_each_time() {
             let command = EngineCommand::Publish {
                 session: actor.key,
                 channel: name("c"),
-                draft: draft("once"),
-                request: RequestId::parse("r").ok(),
-                authenticated: false,
-                authenticated_only: false,
-                history: 25,
+                publishing: publishing(draft("once"), RequestId::parse("r").ok(), false),
             };
             engine.engine.submit(actor.shard, command);
         }

@@ -11,6 +11,7 @@ use rand::RngExt;
 use super::{Hub, Now};
 use crate::encode;
 use crate::engine::EngineCommand;
+use crate::ledger::Publishing;
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
 use crate::publication::{Draft, PublicationId};
@@ -141,11 +142,13 @@ impl Hub {
             _ => EngineCommand::Publish {
                 session,
                 channel,
-                draft,
-                request,
-                authenticated: sender.authenticated,
-                authenticated_only: audience == Audience::Authenticated,
-                history: settings.history.get(),
+                publishing: Publishing {
+                    draft,
+                    request,
+                    authenticated: sender.authenticated,
+                    authenticated_only: audience == Audience::Authenticated,
+                    history: settings.history.get(),
+                },
             },
         };
         self.outputs.push_back(Output::Engine(command));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use hub::{
     AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
-    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Publishing, Receipt,
-    SessionId, SessionKey, Settings,
+    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
+    SessionKey, Settings,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
@@ -307,26 +307,13 @@ impl World {
                     events.push(EngineEvent::PresenceChanged { channel: name, action, member });
                 }
             }
-            EngineCommand::Publish {
-                session,
-                channel: name,
-                draft,
-                request,
-                authenticated,
-                authenticated_only,
-                history,
-            } => {
+            EngineCommand::Publish { session, channel: name, publishing } => {
                 let channel = ledger(&mut self.engine, &name);
-                let mut receipt = channel.receipt(request.as_ref(), draft.ts);
+                let (request, authenticated) =
+                    (publishing.request.clone(), publishing.authenticated);
+                let mut receipt = channel.receipt(request.as_ref(), publishing.draft.ts);
                 if receipt.is_none() {
-                    let request = request.clone();
-                    let publication = channel.publish(Publishing {
-                        draft,
-                        request,
-                        authenticated,
-                        authenticated_only,
-                        history,
-                    });
+                    let publication = channel.publish(publishing);
                     receipt = Some(publication.receipt(authenticated));
                     events.push(EngineEvent::Published { channel: name.clone(), publication });
                 }

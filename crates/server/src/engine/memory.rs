@@ -288,18 +288,8 @@ impl Engine for MemoryEngine {
                     }
                 });
             }
-            EngineCommand::Publish {
-                session,
-                channel,
-                draft,
-                request,
-                authenticated,
-                authenticated_only,
-                history,
-            } => {
-                let name = request.clone();
-                let publishing =
-                    Publishing { draft, request, authenticated, authenticated_only, history };
+            EngineCommand::Publish { session, channel, publishing } => {
+                let name = publishing.request.clone();
                 let result =
                     self.change(&channel, |place| self.publish(&channel, place, publishing));
                 let result = result.unwrap_or(Err(ErrorCode::NotJoined));
