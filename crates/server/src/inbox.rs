@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hub::{EngineEvent, Settings};
@@ -17,8 +18,8 @@ pub enum Event {
     Accepted(Box<Accepted>),
     /// The engine answers or tells something.
     Engine(EngineEvent),
-    /// The administrator has changed the settings.
-    Settings(Arc<Settings>),
+    /// The administrator has changed the settings. The sender is dropped when they hold.
+    Settings(Arc<Settings>, Sender<()>),
     /// The node stops: say so to every session and end.
     Drain,
 }

@@ -3,8 +3,10 @@
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use hub::{Hub, Limits, Settings};
 use mio::Poll;
@@ -105,15 +107,23 @@ impl Node {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lets new settings hold, for connected clients too.
+    /// Lets new settings hold, for connected clients too. Blocks until they do on every shard, so that
+    /// whoever asked for the change can rely on it.
     pub fn change_settings(&self, settings: Settings) {
         let settings = Arc::new(settings);
         // Under the lock, so that all shards get several changes in the same order.
         let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let (applying, applied) = mpsc::channel();
         for inbox in &self.inboxes {
-            inbox.push(Event::Settings(Arc::clone(&settings)));
+            inbox.push(Event::Settings(Arc::clone(&settings), applying.clone()));
         }
+        drop(applying);
         *current = settings;
+        if applied.recv_timeout(SETTINGS_TIMEOUT) == Err(RecvTimeoutError::Timeout)
+            && !self.draining.load(Ordering::Relaxed)
+        {
+            tracing::warn!("a shard is busy: new settings will hold there later than was answered");
+        }
     }
 
     /// Pushes an event to those members of a channel that it is for; `answer` hears how many of
@@ -152,3 +162,6 @@ impl Node {
         }
     }
 }
+
+/// How long the shards may take to let new settings hold before the administrator is answered.
+const SETTINGS_TIMEOUT: Duration = Duration::from_secs(5);

@@ -143,7 +143,7 @@ impl Shard {
                 self.hub.handle_engine(event);
                 self.carry_out();
             }
-            Event::Settings(settings) => {
+            Event::Settings(settings, _held_until_they_hold) => {
                 self.hub.handle_settings(settings);
                 self.carry_out();
             }
