@@ -15,9 +15,11 @@ use slab::Slab;
 
 use crate::channel::{Channel, ChannelKey};
 use crate::encode;
-use crate::engine::EngineCommand;
+use crate::engine::{EngineCommand, Refusal};
+use crate::limit::Limit;
 use crate::output::Output;
 use crate::permission::{Operation, permit};
+use crate::rate_limit::Rate;
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::{ChannelSettings, Settings};
 
@@ -41,6 +43,12 @@ pub struct Hub {
 pub struct Limits {
     /// Channels one session may be in; one more join is refused with `too_many_channels`.
     pub channels_per_session: usize,
+    /// Messages of one session; one more is refused with `rate_limited`.
+    pub messages: Rate,
+    /// Joins of one session; one more is refused with `rate_limited`.
+    pub joins: Rate,
+    /// Seconds until a session must have joined a channel, or is closed with 4408; 0 for any time.
+    pub join_timeout: u32,
     /// Malformed frames in a row that end a session, with close code 1008.
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
@@ -54,13 +62,23 @@ pub struct Limits {
 pub struct Now {
     /// Seconds on a clock that only goes forward.
     pub seconds: u32,
+    /// The same in milliseconds.
+    pub millis: u64,
     /// Milliseconds since 1970.
     pub unix_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { channels_per_session: 1_000, malformed_frames: 3, ping_after: 25, dead_after: 60 }
+        Self {
+            channels_per_session: 1_000,
+            messages: Rate::default(),
+            joins: Rate::default(),
+            join_timeout: 0,
+            malformed_frames: 3,
+            ping_after: 25,
+            dead_after: 60,
+        }
     }
 }
 
@@ -83,6 +101,11 @@ impl Hub {
         self.outputs.pop_front()
     }
 
+    /// How many channels have members here, and how many memberships there are.
+    pub fn census(&self) -> (usize, usize) {
+        (self.channels.len(), self.channels.iter().map(|(_, channel)| channel.members).sum())
+    }
+
     /// A connection was accepted at `key`, asking for `connection_hash`. `token_refused` says that
     /// it brought a token that names nobody; the session is told, and goes on as `identity`.
     pub fn handle_open(
@@ -97,14 +120,16 @@ impl Hub {
         if self.sessions.len() <= place {
             self.sessions.resize_with(place + 1, || None);
         }
-        self.sessions[place] =
-            Some(Session::new(key.generation, Member::new(id, identity), now.seconds));
+        let mut session = Session::new(key.generation, Member::new(id, identity), now.seconds);
+        let patience = self.limits.join_timeout;
+        session.join_by = (patience > 0).then(|| now.seconds.saturating_add(patience));
+        self.sessions[place] = Some(session);
         if self.settings.connection_hash.as_deref() != Some(connection_hash) {
-            self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
+            self.refuse(key, (None, None), None, ErrorCode::UnknownHash.into());
             return self.close(key, CloseCode::UnknownHash);
         }
         if let Some(code) = token_refused {
-            self.refuse(key, (None, None), None, code);
+            self.refuse(key, (None, None), None, code.into());
         }
     }
 
@@ -146,23 +171,26 @@ impl Hub {
         }
     }
 
-    /// Pings the silent and ends the dead. To be called about once a second.
+    /// Pings the silent, and ends the dead and those who join nothing. To be called about once a second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
-        let mut dead = Vec::new();
+        let mut ending = Vec::new();
         for (index, session) in (0..).zip(&mut self.sessions) {
             let Some(session) = session else { continue };
             let key = SessionKey { index, generation: session.generation };
             let silence = now.seconds.saturating_sub(session.last_seen);
             if silence >= dead_after {
-                dead.push(key);
+                ending.push((key, Limit::IdleTime, CloseCode::Idle));
+            } else if session.join_by.is_some_and(|second| now.seconds >= second) {
+                ending.push((key, Limit::JoinTime, CloseCode::JoinTimeout));
             } else if silence >= ping_after * (u32::from(session.pings_unanswered) + 1) {
                 session.pings_unanswered += 1;
                 self.outputs.push_back(Output::Ping(key));
             }
         }
-        for key in dead {
-            self.close(key, CloseCode::Idle);
+        for (key, limit, code) in ending {
+            self.outputs.push_back(Output::LimitReached(limit));
+            self.close(key, code);
         }
     }
 
@@ -180,7 +208,7 @@ impl Hub {
         let before = std::mem::replace(&mut self.settings, settings);
         if before.connection_hash != self.settings.connection_hash {
             for key in self.keys() {
-                self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
+                self.refuse(key, (None, None), None, ErrorCode::UnknownHash.into());
                 self.close(key, CloseCode::UnknownHash);
             }
             return;
@@ -206,7 +234,7 @@ impl Hub {
                 None => Err(ErrorCode::ChannelNotFound),
             };
             if let Err(code) = allowed {
-                self.refuse(key, (Some(&name), None), Some(Action::Join), code);
+                self.refuse(key, (Some(&name), None), Some(Action::Join), code.into());
                 self.leave(key, &name);
             }
         }
@@ -214,9 +242,10 @@ impl Hub {
 
     fn handle_decode_error(&mut self, key: SessionKey, error: &DecodeError) {
         let DecodeError { code, message, action, channel } = error;
-        let payload = ErrorPayload { code: *code, message, action: action.as_deref() };
+        let (action, retry_after) = (action.as_deref(), None);
+        let payload = ErrorPayload { code: *code, message, action, retry_after };
         let frame = encode::error(channel.as_deref(), None, payload);
-        self.outputs.push_back(Output::Reply { session: key, frame });
+        self.outputs.push_back(Output::Refuse { session: key, code: *code, frame });
         if error.code != ErrorCode::MalformedFrame {
             return;
         }
@@ -224,6 +253,7 @@ impl Hub {
         let Some(session) = self.session(key) else { return };
         session.malformed_in_a_row += 1;
         if session.malformed_in_a_row >= limit {
+            self.outputs.push_back(Output::LimitReached(Limit::MalformedFrames));
             self.close(key, CloseCode::PolicyViolation);
         }
     }
@@ -266,14 +296,20 @@ impl Hub {
         session: SessionKey,
         (channel, request): (Option<&str>, Option<&RequestId>),
         action: Option<Action>,
-        code: ErrorCode,
+        Refusal { code, retry_after }: Refusal,
     ) {
         if self.session(session).is_some() {
-            let payload =
-                ErrorPayload { message: code.message(), code, action: action.map(Action::name) };
+            let (message, action) = (code.message(), action.map(Action::name));
+            let payload = ErrorPayload { message, code, action, retry_after };
             let frame = encode::error(channel, request, payload);
-            self.outputs.push_back(Output::Reply { session, frame });
+            self.outputs.push_back(Output::Refuse { session, code, frame });
         }
+    }
+
+    /// Says that a limit was reached, and gives back what follows from it.
+    fn limited<T>(&mut self, limit: Limit, consequence: T) -> T {
+        self.outputs.push_back(Output::LimitReached(limit));
+        consequence
     }
 
     fn keys(&self) -> Vec<SessionKey> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
+use crate::rate_limit::Bucket;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
 /// to a session that has gone never reaches its successor.
@@ -62,6 +63,12 @@ pub(crate) struct Session {
     pub(crate) last_seen: u32,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
+    /// The second by which it must have joined a channel; none once it has.
+    pub(crate) join_by: Option<u32>,
+    /// What it may still send.
+    pub(crate) messages: Bucket,
+    /// How often it may still join.
+    pub(crate) joins: Bucket,
 }
 
 impl SessionId {
@@ -117,6 +124,9 @@ impl Session {
             last_seen: now,
             pings_unanswered: 0,
             malformed_in_a_row: 0,
+            join_by: None,
+            messages: Bucket::default(),
+            joins: Bucket::default(),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct ChannelSettings {
     pub client_private_messaging: bool,
     /// … if both are authenticated.
     pub client_private_messaging_authenticated_only: bool,
+    /// How many messages clients may send to it in a minute, all together; 0 for any number.
+    pub messages_per_minute: u32,
 }
 
 /// How many publications a channel keeps: 0, 25, 50, 100, 250 or 1000.

@@ -23,11 +23,13 @@ pub enum CloseCode {
     UnknownHash,
     /// Pings stayed without an answer.
     Idle,
+    /// No channel was joined in the time there is for it.
+    JoinTimeout,
 }
 
 impl CloseCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Normal,
         Self::ProtocolError,
         Self::Unsupported,
@@ -38,6 +40,7 @@ impl CloseCode {
         Self::Overloaded,
         Self::UnknownHash,
         Self::Idle,
+        Self::JoinTimeout,
     ];
 
     /// The number in the close frame.
@@ -53,6 +56,7 @@ impl CloseCode {
             // The two from which clients of the first version come back by themselves.
             Self::Overloaded | Self::Idle => 1013,
             Self::UnknownHash => 4404,
+            Self::JoinTimeout => 4408,
         }
     }
 
@@ -69,6 +73,7 @@ impl CloseCode {
             Self::Overloaded => "the client reads too slowly or the server is overloaded",
             Self::UnknownHash => "unknown connection hash",
             Self::Idle => "pings were not answered",
+            Self::JoinTimeout => "no channel was joined",
         }
     }
 

@@ -32,6 +32,8 @@ pub enum ErrorCode {
     UnknownHash,
     /// The token is expired, or not one of this server's; the connection goes on as anonymous.
     InvalidToken,
+    /// More came than may come in a time; this was not done.
+    RateLimited,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
@@ -52,11 +54,14 @@ pub struct ErrorPayload<'a> {
     /// The refused message's action, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'a str>,
+    /// After how many milliseconds the same would be allowed, where that is known.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -70,6 +75,7 @@ impl ErrorCode {
         Self::HistoryDisabled,
         Self::UnknownHash,
         Self::InvalidToken,
+        Self::RateLimited,
         Self::Overloaded,
         Self::QueueFull,
         Self::MessageTooLarge,
@@ -94,6 +100,7 @@ impl ErrorCode {
             Self::HistoryDisabled => "Message history is not enabled for this channel.",
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
+            Self::RateLimited => "Too many at once; this was not done. Try again later.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."

@@ -98,7 +98,14 @@ fn draft(text: &str) -> Draft {
 }
 
 fn publishing(draft: Draft, request: Option<RequestId>, authenticated_only: bool) -> Publishing {
-    Publishing { draft, request, authenticated: false, authenticated_only, history: 25 }
+    Publishing {
+        draft,
+        request,
+        authenticated: false,
+        authenticated_only,
+        history: 25,
+        messages_per_minute: 0,
+    }
 }
 
 fn words(event: Event) -> String {
@@ -134,9 +141,9 @@ fn words(event: Event) -> String {
         EngineEvent::Acked { session, request, receipt, .. } => {
             format!("{} acked {}: {:?}", session.index, request.as_str(), receipt.seq)
         }
-        EngineEvent::Refused { session, action, code, .. } => {
+        EngineEvent::Refused { session, action, refusal, .. } => {
             assert_eq!(action, Action::Message);
-            format!("{} refused: {code:?}", session.index)
+            format!("{} refused: {:?}", session.index, refusal.code)
         }
     }
 }
@@ -286,6 +293,7 @@ fn a_private_message_goes_to_its_recipient_or_is_refused() {
                     authenticated_only,
                     draft: draft("psst"),
                     request: None,
+                    messages_per_minute: 0,
                 },
             );
         };

@@ -8,10 +8,11 @@ use protocol::{
 };
 use rand::RngExt;
 
-use super::{Hub, Now};
+use super::{Hub, Limits, Now};
 use crate::encode;
-use crate::engine::EngineCommand;
+use crate::engine::{EngineCommand, Refusal};
 use crate::ledger::Publishing;
+use crate::limit::Limit;
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
 use crate::publication::{Draft, PublicationId};
@@ -34,7 +35,7 @@ impl Hub {
                     .push_back(Output::Reply { session: key, frame: encode::pong() });
             }
             ClientMessage::Join { channel, request } => {
-                let result = self.join(key, &channel, request);
+                let result = self.join(key, &channel, request, now);
                 (channel, Action::Join, None, result)
             }
             ClientMessage::Leave { channel } => {
@@ -51,8 +52,8 @@ impl Hub {
                 (channel, Action::History, None, result)
             }
         };
-        if let Err(code) = result {
-            self.refuse(key, (Some(&channel), request.as_ref()), Some(action), code);
+        if let Err(refusal) = result {
+            self.refuse(key, (Some(&channel), request.as_ref()), Some(action), refusal);
         }
     }
 
@@ -61,7 +62,9 @@ impl Hub {
         key: SessionKey,
         name: &ChannelName,
         request: JoinRequest,
-    ) -> Result<(), ErrorCode> {
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.admit(key, Action::Join, now)?;
         let settings = self.settings.channel(name).cloned().ok_or(ErrorCode::ChannelNotFound)?;
         let authenticated = self.session(key).is_some_and(|session| session.member.authenticated);
         permit(&settings, authenticated, Operation::Join)?;
@@ -72,11 +75,13 @@ impl Hub {
 
         if !channel.is_some_and(|channel| session.is_in(channel)) {
             if session.memberships().len() >= limit {
-                return Err(ErrorCode::TooManyChannels);
+                let refusal = ErrorCode::TooManyChannels.into();
+                return Err(self.limited(Limit::ChannelsPerConnection, refusal));
             }
             let channel = self.enter(name, Arc::clone(&settings));
             if let Some(session) = self.session(key) {
                 session.join(channel);
+                session.join_by = None;
             }
         }
         let kept = settings.history.get();
@@ -115,7 +120,8 @@ impl Hub {
         name: &ChannelName,
         sending: &Sending<'_>,
         now: Now,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Refusal> {
+        self.admit(key, Action::Message, now)?;
         let Sending { recipients, payload, request } = *sending;
         let (settings, sender) = self.membership_of(key, name)?;
         let audience = permit(&settings, sender.authenticated, Operation::Send(recipients))?;
@@ -127,6 +133,7 @@ impl Hub {
         let draft =
             Draft::new(id, now.unix_ms, encode::message_head(name, shown, &sender, payload));
         let (session, channel, request) = (key, name.clone(), request.cloned());
+        let messages_per_minute = settings.messages_per_minute;
         let command = match (audience, recipients) {
             (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
                 let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
@@ -137,6 +144,7 @@ impl Hub {
                     authenticated_only,
                     draft,
                     request,
+                    messages_per_minute,
                 }
             }
             _ => EngineCommand::Publish {
@@ -148,6 +156,7 @@ impl Hub {
                     authenticated: sender.authenticated,
                     authenticated_only: audience == Audience::Authenticated,
                     history: settings.history.get(),
+                    messages_per_minute,
                 },
             },
         };
@@ -160,7 +169,7 @@ impl Hub {
         key: SessionKey,
         name: &ChannelName,
         page: Option<HistoryRequest>,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Refusal> {
         let (settings, reader) = self.membership_of(key, name)?;
         permit(&settings, reader.authenticated, Operation::ReadHistory)?;
         let kept = settings.history.get();
@@ -173,6 +182,18 @@ impl Hub {
             is_page: page.is_some(),
         }));
         Ok(())
+    }
+
+    /// Counts what a session asks for; refused where that is more than it may.
+    fn admit(&mut self, key: SessionKey, action: Action, now: Now) -> Result<(), Refusal> {
+        let Limits { messages, joins, .. } = self.limits;
+        let Some(session) = self.session(key) else { return Ok(()) };
+        let (bucket, rate, limit) = match action {
+            Action::Join => (&mut session.joins, joins, Limit::JoinsPerSecond),
+            _ => (&mut session.messages, messages, Limit::MessagesPerSecond),
+        };
+        let taken = bucket.take(rate, now.millis);
+        taken.map_err(|wait| self.limited(limit, Refusal::rate_limited(wait)))
     }
 
     /// The settings of a channel that the session is in, and the session as its member.

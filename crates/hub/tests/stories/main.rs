@@ -2,6 +2,7 @@
 
 mod channels;
 mod continuity;
+mod limits;
 mod world;
 
 use world::World;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hub::{
     AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
-    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
+    Identity, Joined, Ledger, Limit, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
     SessionKey, Settings,
 };
 use protocol::{
@@ -26,6 +26,7 @@ pub(crate) struct World {
     clients: Vec<Person>,
     free: Vec<u32>,
     generation: u32,
+    reached: Vec<Limit>,
 }
 
 type Channel = Ledger<(SessionKey, Arc<Member>, bool)>;
@@ -45,17 +46,21 @@ impl World {
     pub(crate) const CHANNELS_PER_SESSION: usize = 5;
 
     pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
-        let limits =
-            Limits { channels_per_session: Self::CHANNELS_PER_SESSION, ..Limits::default() };
+        Self::limited(channels, Limits::default())
+    }
+
+    pub(crate) fn limited(channels: Vec<ChannelSettings>, limits: Limits) -> Self {
+        let limits = Limits { channels_per_session: Self::CHANNELS_PER_SESSION, ..limits };
         let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
         Self {
             hub: Hub::new(settings, limits, 7),
-            now: Now { seconds: 0, unix_ms: 1_000 },
+            now: Now { seconds: 0, millis: 0, unix_ms: 1_000 },
             engine: HashMap::new(),
             held: None,
             clients: Vec::new(),
             free: Vec::new(),
             generation: 0,
+            reached: Vec::new(),
         }
     }
 
@@ -161,8 +166,21 @@ impl World {
 
     pub(crate) fn tick(&mut self, second: u32) {
         self.now.seconds = second;
+        self.now.millis = u64::from(second) * 1_000;
         self.hub.handle_tick(self.now);
         self.settle();
+    }
+
+    /// Lets time pass without a tick.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        self.now.millis += millis;
+        self.now.unix_ms += millis;
+        self.now.seconds = (self.now.millis / 1_000) as u32;
+    }
+
+    /// The limits that were reached since this was last asked.
+    pub(crate) fn take_reached(&mut self) -> Vec<Limit> {
+        std::mem::take(&mut self.reached)
     }
 
     pub(crate) fn sign_of_life(&mut self, client: Client) {
@@ -213,7 +231,9 @@ impl World {
     fn settle(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Reply { session, frame } | Output::Push { session, frame } => {
+                Output::Reply { session, frame }
+                | Output::Push { session, frame }
+                | Output::Refuse { session, frame, .. } => {
                     self.deliver(session, frame);
                 }
                 Output::Attach { session, channel, class } => {
@@ -236,6 +256,7 @@ impl World {
                     Some(held) => held.push_back(command),
                     None => self.carry_out(command),
                 },
+                Output::LimitReached(limit) => self.reached.push(limit),
                 Output::Ping(session) => self.person(session).pings += 1,
                 Output::Close { session, code } => self.person(session).closed = Some(code),
             }
@@ -313,6 +334,17 @@ impl World {
                     (publishing.request.clone(), publishing.authenticated);
                 let mut receipt = channel.receipt(request.as_ref(), publishing.draft.ts);
                 if receipt.is_none() {
+                    let (per_minute, now) = (publishing.messages_per_minute, publishing.draft.ts);
+                    if let Err(refusal) = channel.admit(per_minute, now) {
+                        let action = Action::Message;
+                        return vec![EngineEvent::Refused {
+                            session,
+                            channel: name,
+                            action,
+                            refusal,
+                            request,
+                        }];
+                    }
                     let publication = channel.publish(publishing);
                     receipt = Some(publication.receipt(authenticated));
                     events.push(EngineEvent::Published { channel: name.clone(), publication });
@@ -325,16 +357,28 @@ impl World {
                 recipient,
                 draft,
                 request,
+                messages_per_minute,
                 ..
             } => {
                 let channel = ledger(&mut self.engine, &name);
-                let Some((recipient, ..)) = channel.roster.get(recipient).cloned() else {
-                    let (action, code) = (Action::Message, ErrorCode::RecipientNotFound);
+                if let Err(refusal) = channel.admit(messages_per_minute, draft.ts) {
+                    let action = Action::Message;
                     return vec![EngineEvent::Refused {
                         session,
                         channel: name,
                         action,
-                        code,
+                        refusal,
+                        request,
+                    }];
+                }
+                let Some((recipient, ..)) = channel.roster.get(recipient).cloned() else {
+                    let action = Action::Message;
+                    let refusal = ErrorCode::RecipientNotFound.into();
+                    return vec![EngineEvent::Refused {
+                        session,
+                        channel: name,
+                        action,
+                        refusal,
                         request,
                     }];
                 };

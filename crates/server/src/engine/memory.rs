@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
 use hub::{
-    Draft, EngineCommand, EngineEvent, Joined, Ledger, Member, Past, Publishing, Receipt,
+    Draft, EngineCommand, EngineEvent, Joined, Ledger, Member, Past, Publishing, Receipt, Refusal,
     SessionId, SessionKey,
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
@@ -85,15 +85,16 @@ impl MemoryEngine {
         shard: ShardId,
         session: SessionKey,
         (channel, request): (ChannelName, Option<RequestId>),
-        result: Result<Option<Receipt>, ErrorCode>,
+        result: Result<Option<Receipt>, Refusal>,
     ) {
         match (result, request) {
             (Ok(Some(receipt)), Some(request)) => {
                 self.send(shard, EngineEvent::Acked { session, channel, request, receipt });
             }
-            (Err(code), request) => {
+            (Err(refusal), request) => {
                 let action = Action::Message;
-                self.send(shard, EngineEvent::Refused { session, channel, action, code, request });
+                let refused = EngineEvent::Refused { session, channel, action, refusal, request };
+                self.send(shard, refused);
             }
             (Ok(_), _) => {}
         }
@@ -180,14 +181,15 @@ impl MemoryEngine {
         name: &ChannelName,
         channel: &mut Channel,
         publishing: Publishing,
-    ) -> Result<Option<Receipt>, ErrorCode> {
+    ) -> Result<Option<Receipt>, Refusal> {
         let Publishing { draft, request, authenticated, .. } = &publishing;
         let (is_named, authenticated) = (request.is_some(), *authenticated);
         if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
             return Ok(Some(known));
         }
+        channel.ledger.admit(publishing.messages_per_minute, draft.ts)?;
         if !channel.shards.iter().all(|(shard, _)| self.inboxes[shard.0].has_room()) {
-            return Err(ErrorCode::Overloaded);
+            return Err(ErrorCode::Overloaded.into());
         }
         let publication = channel.ledger.publish(publishing);
         self.send_to_all(channel, || EngineEvent::Published {
@@ -202,17 +204,18 @@ impl MemoryEngine {
         &self,
         channel: &mut Channel,
         (recipient, authenticated_only): (SessionId, bool),
-        draft: Draft,
+        (draft, messages_per_minute): (Draft, u32),
         request: Option<RequestId>,
-    ) -> Result<Option<Receipt>, ErrorCode> {
+    ) -> Result<Option<Receipt>, Refusal> {
         if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
             return Ok(Some(known));
         }
+        channel.ledger.admit(messages_per_minute, draft.ts)?;
         let seat = channel.ledger.roster.get(recipient);
         let seat = seat.filter(|seat| seat.member.authenticated || !authenticated_only);
         let Seat { shard, session, .. } = *seat.ok_or(ErrorCode::RecipientNotFound)?;
         if !self.inboxes[shard.0].has_room() {
-            return Err(ErrorCode::Overloaded);
+            return Err(ErrorCode::Overloaded.into());
         }
         let receipt = channel.ledger.note_private(&draft, request);
         self.send(shard, EngineEvent::Private { session, frame: draft.into_private_frame() });
@@ -227,9 +230,18 @@ impl MemoryEngine {
             self.part(&name).channel(&name);
         }
         let publishing =
-            Publishing { draft, request, authenticated: true, authenticated_only: false, history };
+            // What the backend pushes counts for no limit.
+            Publishing {
+                draft,
+                request,
+                authenticated: true,
+                authenticated_only: false,
+                history,
+                messages_per_minute: 0,
+            };
         let published = self.change(&name, |channel| {
-            self.publish(&name, channel, publishing).map(|_| channel.ledger.roster.len())
+            let published = self.publish(&name, channel, publishing);
+            published.map(|_| channel.ledger.roster.len()).map_err(|refusal| refusal.code)
         });
         let mut part = self.part(&name);
         if part.channels.get(&name).is_some_and(|channel| channel.ledger.roster.is_empty()) {
@@ -292,7 +304,7 @@ impl Engine for MemoryEngine {
                 let name = publishing.request.clone();
                 let result =
                     self.change(&channel, |place| self.publish(&channel, place, publishing));
-                let result = result.unwrap_or(Err(ErrorCode::NotJoined));
+                let result = result.unwrap_or(Err(ErrorCode::NotJoined.into()));
                 self.answer(shard, session, (channel, name), result);
             }
             EngineCommand::SendPrivately {
@@ -302,13 +314,15 @@ impl Engine for MemoryEngine {
                 authenticated_only,
                 draft,
                 request,
+                messages_per_minute,
             } => {
                 let name = request.clone();
                 let recipient = (recipient, authenticated_only);
+                let draft = (draft, messages_per_minute);
                 let send =
                     |place: &mut Channel| self.send_privately(place, recipient, draft, request);
                 let result =
-                    self.change(&channel, send).unwrap_or(Err(ErrorCode::RecipientNotFound));
+                    self.change(&channel, send).unwrap_or(Err(ErrorCode::RecipientNotFound.into()));
                 self.answer(shard, session, (channel, name), result);
             }
             EngineCommand::ReadHistory {
