@@ -101,9 +101,14 @@ impl Hub {
         self.outputs.pop_front()
     }
 
-    /// How many channels have members here, and how many memberships there are.
-    pub fn census(&self) -> (usize, usize) {
-        (self.channels.len(), self.channels.iter().map(|(_, channel)| channel.members).sum())
+    /// How many memberships there are.
+    pub fn members(&self) -> usize {
+        self.channels.iter().map(|(_, channel)| channel.members).sum()
+    }
+
+    /// The name of a channel that has members here.
+    pub fn channel_name(&self, key: ChannelKey) -> Option<&ChannelName> {
+        self.channels.get(key.0 as usize).map(|channel| &channel.name)
     }
 
     /// A connection was accepted at `key`, asking for `connection_hash`. `token_refused` says that

@@ -17,6 +17,8 @@ pub enum Limit {
     Handshakes,
     /// The time for a handshake.
     HandshakeTime,
+    /// The size of a handshake's head.
+    HeadSize,
     /// Messages that one connection sends.
     MessagesPerSecond,
     /// Joins that one connection asks for.
@@ -43,7 +45,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, by [`index`](Self::index).
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::FrameSize,
         Self::MalformedFrames,
         Self::ChannelsPerConnection,
@@ -51,6 +53,7 @@ impl Limit {
         Self::ConnectionsPerAddress,
         Self::Handshakes,
         Self::HandshakeTime,
+        Self::HeadSize,
         Self::MessagesPerSecond,
         Self::JoinsPerSecond,
         Self::MessagesPerMinute,
@@ -79,6 +82,7 @@ impl Limit {
             Self::ConnectionsPerAddress => "connections_per_address",
             Self::Handshakes => "handshakes",
             Self::HandshakeTime => "handshake_time",
+            Self::HeadSize => "head_size",
             Self::MessagesPerSecond => "messages_per_second",
             Self::JoinsPerSecond => "joins_per_second",
             Self::MessagesPerMinute => "messages_per_minute",

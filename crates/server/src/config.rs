@@ -1,5 +1,7 @@
 //! What the operator decides when the server starts: command line and environment, typed.
 
+mod limits;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use protocol::RowId;
 
 use crate::auth::{ClaimNames, Extras, parse_row_id};
 use crate::peer::TrustedProxy;
+
+pub use limits::{LimitOptions, SizeError, TimeError};
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
 #[derive(Debug, Parser)]
@@ -72,6 +76,10 @@ pub struct ServeConfig {
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+
+    /// How far clients may go.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 
     /// Least important messages to log
     #[arg(long, env = "XANO_LOG", value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]

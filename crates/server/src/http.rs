@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
-use hub::{Identity, SessionId};
+use hub::{Identity, Limit, SessionId};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -27,8 +27,8 @@ use hyper_util::service::TowerToHyperService;
 use protocol::ErrorCode;
 use sha1::{Digest, Sha1};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -36,9 +36,11 @@ use tokio_rustls::server::TlsStream;
 use crate::api::{self, Admin};
 use crate::auth::Verifier;
 use crate::config::ServeConfig;
+use crate::metrics::Handshake;
 use crate::node::Node;
 use crate::pages;
 use crate::peer::{PeerAddress, TrustedProxies};
+use crate::places::Place;
 use crate::tls::{self, TlsError};
 use crate::transport::{Accepted, AcceptedStream};
 
@@ -47,12 +49,17 @@ pub struct Listener {
     sockets: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
     trusted: Arc<TrustedProxies>,
+    /// HTTP connections there may be at once.
+    handshakes: Arc<Semaphore>,
+    metrics_public: bool,
 }
 
 /// What a connection needs to be served.
 #[derive(Clone)]
 struct Reception {
     router: Router,
+    node: Arc<Node>,
+    handshakes: Arc<Semaphore>,
     tls: Option<TlsAcceptor>,
     trusted: Arc<TrustedProxies>,
 }
@@ -73,6 +80,7 @@ struct Admission {
     connection_hash: String,
     identity: Identity,
     token_refused: Option<ErrorCode>,
+    place: Place,
 }
 
 /// Why a server cannot listen.
@@ -149,7 +157,9 @@ impl Listener {
             Some(error) if sockets.is_empty() => Err(error),
             _ => {
                 let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
-                Ok(Self { sockets, tls, trusted })
+                let handshakes = Semaphore::new(config.limits.max_handshakes as usize);
+                let metrics_public = config.limits.metrics_public;
+                Ok(Self { sockets, tls, trusted, handshakes: Arc::new(handshakes), metrics_public })
             }
         }
     }
@@ -164,10 +174,12 @@ impl Listener {
 pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
     let node = Arc::clone(&front.node);
     let admin = front.admin.clone();
+    let public = listener.metrics_public;
     let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(move |front, headers| metrics(front, headers, public)))
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
@@ -175,8 +187,8 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
-    let Listener { sockets, tls, trusted } = listener;
-    let reception = Reception { router, tls, trusted };
+    let Listener { sockets, tls, trusted, handshakes, .. } = listener;
+    let reception = Reception { router, node: Arc::clone(&node), handshakes, tls, trusted };
     for socket in sockets {
         let (reception, mut stopped) = (reception.clone(), stopped.clone());
         loops.spawn(async move {
@@ -189,18 +201,35 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     shutdown.await;
     // Whoever asks is told that this node is not ready until the last connection has ended.
     node.drain();
-    if tokio::task::spawn_blocking(move || node.join()).await.is_err() {
+    if spawn_blocking(move || node.join()).await.is_err() {
         tracing::error!("the shards could not be waited for");
     }
     drop(stop);
     while loops.join_next().await.is_some() {}
 }
 
+impl Reception {
+    /// Waits for room for one more HTTP connection. Who is not accepted waits in the system's queue.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.node.metrics().limit_reached(Limit::Handshakes);
+        // It is never closed.
+        Arc::clone(&self.handshakes).acquire_owned().await.ok()
+    }
+}
+
 async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
+        let permit = reception.permit().await;
         match socket.accept().await {
             Ok((stream, peer)) => {
-                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
+                let served = serve_connection(stream, peer.ip(), reception.clone());
+                tokio::spawn(async move {
+                    served.await;
+                    drop(permit);
+                });
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -215,15 +244,25 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
+    let node = Arc::clone(&reception.node);
+    let metrics = node.metrics();
     let result = match reception.tls.clone() {
         None => serve_http(stream, peer, reception).await,
         Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
             Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!("a TLS handshake took too long"),
+            Err(_) => {
+                metrics.limit_reached(Limit::HandshakeTime);
+                return tracing::debug!("a TLS handshake took too long");
+            }
         },
     };
     if let Err(error) = result {
+        if error.is_timeout() {
+            metrics.limit_reached(Limit::HandshakeTime);
+        } else if error.is_parse_too_large() {
+            metrics.limit_reached(Limit::HeadSize);
+        }
         tracing::debug!(%error, "an HTTP connection broke");
     }
 }
@@ -233,12 +272,19 @@ async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, trusted, .. } = reception;
+    let Reception { router, node, trusted, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
         request.extensions_mut().insert(peer);
-        router.call(request)
+        let (answer, node) = (router.call(request), Arc::clone(&node));
+        async move {
+            let answer = answer.await;
+            if let Ok(response) = &answer {
+                node.metrics().answered(response.status().as_u16());
+            }
+            answer
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -264,24 +310,49 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
     }
 }
 
+/// They tell how busy the server is, so they are for everybody only where the operator says so.
+async fn metrics(
+    State(Front { node, admin, .. }): State<Front>,
+    headers: HeaderMap,
+    public: bool,
+) -> Response {
+    if !public && !admin.is_some_and(|admin| admin.allows(&headers)) {
+        let text = "Metrics are for who brings the admin token (Authorization: Bearer TOKEN), or for \
+                    everybody where the server was started with --metrics-public.\n";
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], text).into_response();
+    }
+    // Its locks are held by others for moments only, but there are many.
+    match spawn_blocking(move || node.metrics_page()).await {
+        Ok(page) => ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
     State(Front { node, verifier, .. }): State<Front>,
     Path(connection_hash): Path<String>,
+    Extension(peer): Extension<PeerAddress>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
+        node.metrics().handshake(Handshake::NotWebSocket);
         let headers =
             [(UPGRADE, "websocket"), (CONNECTION, "upgrade"), (SEC_WEBSOCKET_VERSION, "13")];
         let text = "This address speaks WebSocket (version 13) only.\n";
         return (StatusCode::UPGRADE_REQUIRED, headers, text).into_response();
     };
     if !node.is_ready() {
+        node.metrics().handshake(Handshake::Draining);
         return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
             .into_response();
     }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
+    };
+    let place = match node.place(peer) {
+        Ok(place) => place,
+        Err(limit) => return full(&node, limit),
     };
     let token = first_protocol(request.headers());
     let mut response = Response::new(Body::empty());
@@ -295,14 +366,30 @@ async fn realtime(
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
     let (identity, token_refused) = identify(&verifier, token.as_ref());
-    let admission = Admission { connection_hash, identity, token_refused };
+    let admission = Admission { connection_hash, identity, token_refused, place };
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => hand_over(upgraded, &node, admission),
-            Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
+            Err(error) => {
+                node.metrics().handshake(Handshake::Broken);
+                tracing::debug!(%error, "a connection broke during its handshake");
+            }
         }
     });
     response
+}
+
+/// No place is left. This is told in HTTP and not in a close frame, because old clients wait longer
+/// after each handshake that fails, but only a second after one that did not.
+fn full(node: &Node, limit: Limit) -> Response {
+    node.metrics().handshake(Handshake::Full);
+    let (status, text) = match limit {
+        Limit::ConnectionsPerAddress => {
+            (StatusCode::TOO_MANY_REQUESTS, "Your address has too many connections already.\n")
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "This server has no room for more connections.\n"),
+    };
+    (status, [(RETRY_AFTER, RETRY_SECONDS)], text).into_response()
 }
 
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
@@ -341,8 +428,9 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    let Admission { connection_hash, identity, token_refused } = admission;
-    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused });
+    node.metrics().handshake(Handshake::Accepted);
+    let Admission { connection_hash, identity, token_refused, place } = admission;
+    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused, place });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.
@@ -381,6 +469,10 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where the Metadata API is; there is one workspace.
 const META: &str = "/api:meta/workspace/1/realtime";
+/// Prometheus's text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// When to come back to a server that is full, in seconds.
+const RETRY_SECONDS: &str = "5";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a client may take for its request's head, or for the TLS handshake.

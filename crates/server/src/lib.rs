@@ -4,12 +4,15 @@
 mod api;
 mod engine;
 mod fanout;
+mod files;
 mod http;
 mod inbox;
 mod log;
+mod metrics;
 mod node;
 mod pages;
 pub mod peer;
+mod places;
 mod shard;
 pub mod tls;
 mod transport;
@@ -19,7 +22,10 @@ pub mod config;
 pub mod store;
 
 pub use api::Admin;
-pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
+pub use engine::{Census, Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
+pub use files::raise_open_files;
 pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};
+pub use metrics::Metrics;
 pub use node::{Node, NodeError, NodeOptions};
+pub use places::Place;

@@ -11,7 +11,7 @@ use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
 use server::store::{DataDir, Realtime, Store, StoreError};
-use server::{Admin, Front, Listener, Node, NodeOptions, serve};
+use server::{Admin, Front, Listener, Node, raise_open_files, serve};
 use tokio::signal;
 
 fn main() -> ExitCode {
@@ -54,9 +54,8 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let names = config.token_claims.clone().unwrap_or_default();
     let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
     let settings = store.realtime()?.to_settings();
-    let defaults = NodeOptions::default();
-    let options =
-        NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
+    let mut options = config.limits.node_options(raise_open_files());
+    options.shards = config.threads.map_or(options.shards, usize::from);
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));

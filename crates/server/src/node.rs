@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hub::{Hub, Limits, Settings};
+use hub::{Hub, Limit, Limits, Settings};
 use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
+use crate::metrics::{Metrics, Page};
+use crate::peer::PeerAddress;
+use crate::places::{Place, Places};
 use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
 
@@ -23,8 +26,12 @@ pub struct NodeOptions {
     pub shards: usize,
     /// The largest message a client may send, in bytes; a larger one closes with 1009.
     pub max_frame: usize,
-    /// The bytes of a channel that may wait for a slow reader; beyond, it is closed with 1013.
+    /// The bytes that may wait for a slow reader; beyond, it is closed with 1013.
     pub max_lag: usize,
+    /// Connections there may be at once; one more is answered with HTTP 503.
+    pub max_connections: usize,
+    /// Connections one address may have, if that is limited; one more is answered with HTTP 429.
+    pub max_connections_per_address: Option<usize>,
     /// What the hub allows.
     pub limits: Limits,
 }
@@ -35,6 +42,8 @@ pub struct Node {
     settings: RwLock<Arc<Settings>>,
     engine: Arc<dyn Engine>,
     inboxes: Vec<Arc<Inbox>>,
+    places: Arc<Places>,
+    metrics: Metrics,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
     draining: AtomicBool,
@@ -54,7 +63,14 @@ pub enum NodeError {
 impl Default for NodeOptions {
     fn default() -> Self {
         let shards = thread::available_parallelism().map_or(1, usize::from);
-        Self { shards, max_frame: 1 << 20, max_lag: 1 << 20, limits: Limits::default() }
+        Self {
+            shards,
+            max_frame: 1 << 20,
+            max_lag: 1 << 20,
+            max_connections: 100_000,
+            max_connections_per_address: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -71,17 +87,19 @@ impl Node {
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new(inboxes.clone()));
+        let metrics = Metrics::new(inboxes.len());
         let mut threads = Vec::new();
-        for (id, (poll, inbox)) in polls.into_iter().enumerate() {
+        for (id, (poll, _)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
             let shard = Shard::new(ShardParts {
                 id: ShardId(id),
                 poll,
-                inbox,
+                inboxes: inboxes.clone(),
                 engine: Arc::clone(&engine),
                 hub: Hub::new(Arc::clone(&settings), options.limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
+                counts: Arc::clone(&metrics.shards[id]),
             });
             let thread = thread::Builder::new().name(format!("shard-{id}")).spawn(move || {
                 if let Err(error) = shard.run() {
@@ -96,6 +114,8 @@ impl Node {
             settings: RwLock::new(settings),
             engine,
             inboxes,
+            places: Places::new(options.max_connections, options.max_connections_per_address),
+            metrics,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -130,6 +150,40 @@ impl Node {
     /// their connections are to this node.
     pub fn push(&self, event: PushedEvent, answer: PushAnswer) {
         self.engine.push(event, answer);
+    }
+
+    /// Takes a place for a connection from `peer`, or says which limit there is none for.
+    pub fn place(&self, peer: PeerAddress) -> Result<Place, Limit> {
+        self.places.take(peer).inspect_err(|limit| self.metrics.limit_reached(*limit))
+    }
+
+    /// What is counted.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub fn metrics_page(&self) -> String {
+        let mut page = Page::default();
+        page.gauge("xano_connections", "Realtime connections that are open.")
+            .value(self.places.taken());
+        page.gauge("xano_connections_limit", "How many there may be.").value(self.places.most());
+        let (mut events, mut bytes) = (0, 0);
+        for inbox in &self.inboxes {
+            let load = inbox.load();
+            events += load.0;
+            bytes += load.1;
+        }
+        page.gauge("xano_queue_events", "Events on their way between threads.").value(events);
+        page.gauge("xano_queue_bytes", "Bytes of publications among them.").value(bytes);
+        let census = self.engine.census();
+        page.gauge("xano_channels", "Channels with members or a history.").value(census.channels);
+        page.gauge("xano_idle_channels", "Channels with a history and no members.")
+            .value(census.idle_channels);
+        page.gauge("xano_kept_bytes", "Bytes of histories and remembered ids.")
+            .value(census.kept_bytes);
+        self.metrics.write(&mut page, &census);
+        page.into_text()
     }
 
     /// Gives a connection to the shard whose turn it is.

@@ -5,14 +5,15 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hub::{EngineCommand, Hub, Now, Output, SessionKey};
+use hub::{ChannelKey, EngineCommand, Hub, Limit, Now, Output, SessionKey};
 use mio::{Events, Poll, Token};
-use protocol::CloseCode;
+use protocol::{ChannelName, CloseCode};
 use slab::Slab;
 
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout};
 use crate::inbox::{Event, Inbox};
+use crate::metrics::ShardCounts;
 use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
 
@@ -21,6 +22,8 @@ pub(crate) struct Shard {
     id: ShardId,
     poll: Poll,
     inbox: Arc<Inbox>,
+    /// Those of all shards, its own too.
+    inboxes: Vec<Arc<Inbox>>,
     engine: Arc<dyn Engine>,
     hub: Hub,
     connections: Slab<Connection>,
@@ -32,6 +35,11 @@ pub(crate) struct Shard {
     /// Connections that may have more to read although no event will say so.
     unread: Vec<u32>,
     effects: Vec<Effect>,
+    /// Channels whose readers have still much to be sent.
+    behind: Vec<(ChannelKey, ChannelName)>,
+    /// Who waits until readers of a channel were sent to.
+    held: Vec<(ChannelName, SessionKey)>,
+    counts: Arc<ShardCounts>,
     clock: Clock,
     draining: bool,
 }
@@ -40,11 +48,13 @@ pub(crate) struct Shard {
 pub(crate) struct ShardParts {
     pub(crate) id: ShardId,
     pub(crate) poll: Poll,
-    pub(crate) inbox: Arc<Inbox>,
+    /// Those of all shards, by [`ShardId`].
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
+    pub(crate) counts: Arc<ShardCounts>,
 }
 
 struct Clock {
@@ -61,16 +71,20 @@ impl Shard {
         Self {
             id: parts.id,
             poll: parts.poll,
-            inbox: parts.inbox,
+            inbox: Arc::clone(&parts.inboxes[parts.id.0]),
+            inboxes: parts.inboxes,
             engine: parts.engine,
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
-            fanout: Fanout::new(parts.max_lag),
+            fanout: Fanout::new(parts.max_lag, Arc::clone(&parts.counts)),
             max_frame: parts.max_frame,
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),
             effects: Vec::new(),
+            behind: Vec::new(),
+            held: Vec::new(),
+            counts: parts.counts,
             clock: Clock { start: Instant::now(), now: Now::default(), ticked: 0 },
             draining: false,
         }
@@ -101,8 +115,10 @@ impl Shard {
             for event in events.drain(..) {
                 self.handle_event(event);
             }
+            self.note_behind();
             self.fanout.run(&mut self.connections, SLICE, &mut self.effects);
             self.settle();
+            self.relieve();
             if self.clock.is_tick_due() {
                 self.tick();
             }
@@ -147,6 +163,7 @@ impl Shard {
                 self.hub.handle_settings(settings);
                 self.carry_out();
             }
+            Event::Relieved(channel) => self.release(&channel),
             Event::Drain => {
                 self.draining = true;
                 self.hub.handle_drain();
@@ -163,7 +180,10 @@ impl Shard {
             return tracing::warn!(%error, "a connection could not be registered and was dropped");
         }
         self.generation = self.generation.wrapping_add(1);
-        entry.insert(Connection::new(stream, self.generation));
+        let mut connection = Connection::new(stream, self.generation);
+        connection._place = Some(accepted.place);
+        entry.insert(connection);
+        self.counts.opened.add(1);
         let key = SessionKey { index: index as u32, generation: self.generation };
         let session = (accepted.id, &accepted.identity);
         self.hub.handle_open(
@@ -189,8 +209,7 @@ impl Shard {
             let Some(connection) = self.connections.get_mut(index as usize) else { return };
             let key = SessionKey { index, generation: connection.generation };
             if connection.must_wait() {
-                connection.stalled = true;
-                return;
+                return self.stall(key);
             }
             connection.stalled = false;
             if connection.decoder.has_rest() {
@@ -207,6 +226,7 @@ impl Shard {
             });
             let more = match result {
                 Some((Ok(count @ 1..), short_is_empty)) => {
+                    self.counts.received_bytes.add(count as u64);
                     self.decode(key, &mut buffer[..count]);
                     count == buffer.len() || !short_is_empty
                 }
@@ -233,8 +253,13 @@ impl Shard {
         let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
         let Some(connection) = self.connection(key) else { return };
         connection.decoder = decoder;
-        connection.stalled |= connection.must_wait();
+        if connection.must_wait() {
+            self.stall(key);
+        }
         if let Err(code) = result {
+            if code == CloseCode::TooBig {
+                self.count(Limit::FrameSize);
+            }
             self.end(key, code);
         }
     }
@@ -256,7 +281,10 @@ impl Shard {
                 return false;
             }
             (_, State::Closing { .. } | State::Ending { .. }) => return true,
-            (Frame::Text(text), State::Open) => self.hub.handle_text(key, text, now),
+            (Frame::Text(text), State::Open) => {
+                self.counts.received_frames.add(1);
+                self.hub.handle_text(key, text, now);
+            }
             (Frame::Pong, State::Open) => self.hub.handle_sign_of_life(key, now),
             (Frame::Ping(content), State::Open) => {
                 connection.outbox.push(|bytes| frame::write_pong(bytes, content));
@@ -288,6 +316,13 @@ impl Shard {
                         self.fanout.reply(connection, session.index, &frame);
                     }
                 }
+                Output::Refuse { session, code, frame } => {
+                    self.counts.errors[code as usize].add(1);
+                    if let Some(connection) = lookup(&mut self.connections, session) {
+                        self.fanout.reply(connection, session.index, &frame);
+                    }
+                }
+                Output::LimitReached(limit) => self.count(limit),
                 Output::Push { session, frame } => {
                     if let Some(connection) = lookup(&mut self.connections, session) {
                         let result = self.fanout.push(connection, session.index, &frame);
@@ -336,7 +371,87 @@ impl Shard {
             // One long answer at a time is what a connection may make wait for itself.
             connection.awaits_long_answer |= command.has_long_answer();
         }
-        self.engine.submit(self.id, command);
+        match command {
+            EngineCommand::Publish { session, ref channel, .. } => {
+                let channel = channel.clone();
+                self.counts.messages.add(1);
+                self.engine.submit(self.id, command);
+                self.hold(session, channel);
+            }
+            EngineCommand::SendPrivately { .. } => {
+                self.counts.messages.add(1);
+                self.engine.submit(self.id, command);
+            }
+            EngineCommand::Join { .. } => {
+                self.counts.joins.add(1);
+                self.engine.submit(self.id, command);
+            }
+            _ => self.engine.submit(self.id, command),
+        }
+    }
+
+    /// Who sends faster than readers can be written to is not read from until they were: else what
+    /// waits for them would grow, and they would be taken for slow. A reader whose socket is full
+    /// makes nobody wait.
+    fn hold(&mut self, session: SessionKey, channel: ChannelName) {
+        let id = self.id;
+        if !self.inboxes.iter().any(|inbox| inbox.hold(&channel, id)) {
+            return;
+        }
+        let Some(connection) = lookup(&mut self.connections, session) else { return };
+        if !mem::replace(&mut connection.held, true) {
+            self.count(Limit::Backlog);
+            self.held.push((channel, session));
+        }
+    }
+
+    /// Lets those go on who wait to send to a channel.
+    fn release(&mut self, channel: &ChannelName) {
+        for (held, key) in mem::take(&mut self.held) {
+            if held != *channel {
+                self.held.push((held, key));
+            } else if let Some(connection) = self.connection(key) {
+                connection.held = false;
+                if connection.stalled && !connection.must_wait() {
+                    self.unread.push(key.index);
+                }
+            }
+        }
+    }
+
+    /// Notes which channels' readers have still much to be sent, now that it is known.
+    fn note_behind(&mut self) {
+        for key in self.fanout.take_behind() {
+            if let Some(name) = self.hub.channel_name(key)
+                && !self.behind.iter().any(|(known, _)| *known == key)
+            {
+                self.behind.push((key, name.clone()));
+            }
+        }
+    }
+
+    /// Tells who has to wait with sending, and who no longer has.
+    fn relieve(&mut self) {
+        self.behind.retain(|(channel, _)| !self.fanout.has_caught_up(*channel));
+        let behind: Vec<_> = self.behind.iter().map(|(_, name)| name.clone()).collect();
+        for (channel, shard) in self.inbox.relieve(&behind) {
+            self.inboxes[shard.0].push(Event::Relieved(channel));
+        }
+        self.counts.held.set(self.held.len() as u64);
+    }
+
+    /// A connection's requests have to wait: it is not read from until that is over.
+    fn stall(&mut self, key: SessionKey) {
+        if let Some(connection) = self.connection(key)
+            && !mem::replace(&mut connection.stalled, true)
+            && !connection.held
+        {
+            self.count(Limit::UnreadAnswers);
+        }
+    }
+
+    fn count(&self, limit: Limit) {
+        self.counts.limits[limit.index()].add(1);
     }
 
     /// Ends a connection for a reason of the transport's own.
@@ -353,6 +468,7 @@ impl Shard {
         if connection.state != State::Open {
             return;
         }
+        self.counts.closes[code as usize].add(1);
         if !connection.blocked {
             self.fanout.collect(connection);
         }
@@ -366,7 +482,10 @@ impl Shard {
         while let Some(effect) = self.effects.pop() {
             match effect {
                 Effect::TooSlow(index) => {
-                    if let Some(connection) = self.connections.get(index as usize) {
+                    if let Some(connection) = self.connections.get(index as usize)
+                        && connection.state == State::Open
+                    {
+                        self.count(Limit::Lag);
                         let key = SessionKey { index, generation: connection.generation };
                         self.end(key, CloseCode::Overloaded);
                     }
@@ -396,6 +515,7 @@ impl Shard {
         let now = self.clock.now;
         self.hub.handle_tick(now);
         self.carry_out();
+        self.counts.members.set(self.hub.members() as u64);
         for (index, connection) in &self.connections {
             if let State::Closing { until } | State::Ending { until } = connection.state
                 && until <= now.seconds
@@ -420,8 +540,10 @@ impl Shard {
 impl Clock {
     fn advance(&mut self) {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let passed = self.start.elapsed();
         self.now = Now {
-            seconds: self.start.elapsed().as_secs() as u32,
+            seconds: passed.as_secs() as u32,
+            millis: passed.as_millis() as u64,
             unix_ms: unix.as_millis() as u64,
         };
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use hub::{
     AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
-    Identity, Joined, Ledger, Limit, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
-    SessionKey, Settings,
+    Identity, Joined, Ledger, Limit, Limits, Member, Now, Output, Past, Publication, Receipt,
+    SessionId, SessionKey, Settings,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,

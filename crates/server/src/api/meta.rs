@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -72,6 +72,8 @@ struct ChannelInput {
     client_private_messaging: bool,
     #[serde(default)]
     client_private_messaging_authenticated_only: bool,
+    #[serde(default)]
+    messages_per_minute: u32,
 }
 
 /// A history size; Xano's own tools write it as text too.
@@ -135,9 +137,7 @@ async fn authorize(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if !bool::from(given.as_bytes().ct_eq(admin.token.as_bytes())) {
+    if !admin.allows(request.headers()) {
         return Err(ApiError::Unauthorized);
     }
     Ok(next.run(request).await)
@@ -270,6 +270,13 @@ impl Admin {
         Self { node, store, token: token.into(), changing: Arc::default() }
     }
 
+    /// Whether a request with these headers brings the admin token.
+    pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        given.as_bytes().ct_eq(self.token.as_bytes()).into()
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -333,6 +340,7 @@ impl ChannelInput {
             client_private_messaging: self.client_private_messaging,
             client_private_messaging_authenticated_only: self
                 .client_private_messaging_authenticated_only,
+            messages_per_minute: self.messages_per_minute,
         })
     }
 }

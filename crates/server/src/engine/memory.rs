@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -13,7 +13,7 @@ use hub::{
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
 
-use super::{Engine, PushAnswer, PushedEvent, ShardId};
+use super::{Census, Engine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
 
 /// Channels in the memory of this process. Everything is gone when it ends.
@@ -23,6 +23,7 @@ pub struct MemoryEngine {
     parts: Vec<Mutex<Part>>,
     /// Bytes of all histories and windows together.
     kept_bytes: AtomicUsize,
+    evictions: AtomicU64,
     hasher: RandomState,
 }
 
@@ -33,6 +34,8 @@ struct Part {
     /// Channels that nobody is in and that still have a history, longest idle first.
     idle: BTreeMap<u64, ChannelName>,
     idle_count: u64,
+    /// Idle channels that had to go because there were too many.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -66,7 +69,8 @@ impl MemoryEngine {
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { inboxes, parts, kept_bytes: AtomicUsize::new(0), hasher: RandomState::new() }
+        let (kept_bytes, evictions) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { inboxes, parts, kept_bytes, evictions, hasher: RandomState::new() }
     }
 
     fn part(&self, channel: &ChannelName) -> MutexGuard<'_, Part> {
@@ -169,6 +173,7 @@ impl MemoryEngine {
         self.kept_bytes.fetch_add(after, Ordering::Relaxed);
         let total = self.kept_bytes.fetch_sub(before, Ordering::Relaxed) - before;
         if total > MAX_KEPT_BYTES {
+            self.evictions.fetch_add(1, Ordering::Relaxed);
             let freed = part.make_room(name, total - MAX_KEPT_BYTES);
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
@@ -349,6 +354,21 @@ impl Engine for MemoryEngine {
             _ => self.push_to_some(event),
         });
     }
+
+    fn census(&self) -> Census {
+        let mut census = Census {
+            kept_bytes: self.kept_bytes.load(Ordering::Relaxed),
+            evictions: self.evictions.load(Ordering::Relaxed),
+            ..Census::default()
+        };
+        for part in &self.parts {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            census.channels += part.channels.len();
+            census.idle_channels += part.idle.len();
+            census.forgotten += part.forgotten;
+        }
+        census
+    }
 }
 
 impl Part {
@@ -368,7 +388,11 @@ impl Part {
         self.idle_count += 1;
         channel.idle = self.idle_count;
         self.idle.insert(self.idle_count, name.clone());
-        if self.idle.len() > MAX_IDLE_CHANNELS / PARTS { self.forget_idle() } else { 0 }
+        if self.idle.len() <= MAX_IDLE_CHANNELS / PARTS {
+            return 0;
+        }
+        self.forgotten += 1;
+        self.forget_idle()
     }
 
     /// Frees `bytes` of history: channels that are idle go first, then the oldest of `name`.

@@ -28,7 +28,7 @@ impl Shard {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("the listener has an address");
-        let fanout = Fanout::new(1 << 20);
+        let fanout = Fanout::new(1 << 20, Arc::default());
         Self { address, listener, fanout, all: Slab::new(), peers: Vec::new() }
     }
 
