@@ -35,7 +35,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::api::{self, Admin};
 use crate::auth::Verifier;
-use crate::config::ServeConfig;
+use crate::config::{LimitOptions, ServeConfig};
 use crate::metrics::Handshake;
 use crate::node::Node;
 use crate::pages;
@@ -51,6 +51,7 @@ pub struct Listener {
     trusted: Arc<TrustedProxies>,
     /// HTTP connections there may be at once.
     handshakes: Arc<Semaphore>,
+    handshake_timeout: Duration,
     metrics_public: bool,
 }
 
@@ -60,6 +61,7 @@ struct Reception {
     router: Router,
     node: Arc<Node>,
     handshakes: Arc<Semaphore>,
+    handshake_timeout: Duration,
     tls: Option<TlsAcceptor>,
     trusted: Arc<TrustedProxies>,
 }
@@ -157,9 +159,10 @@ impl Listener {
             Some(error) if sockets.is_empty() => Err(error),
             _ => {
                 let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
-                let handshakes = Semaphore::new(config.limits.max_handshakes as usize);
-                let metrics_public = config.limits.metrics_public;
-                Ok(Self { sockets, tls, trusted, handshakes: Arc::new(handshakes), metrics_public })
+                let LimitOptions { max_handshakes, handshake_timeout, metrics_public, .. } =
+                    config.limits;
+                let handshakes = Arc::new(Semaphore::new(max_handshakes as usize));
+                Ok(Self { sockets, tls, trusted, handshakes, handshake_timeout, metrics_public })
             }
         }
     }
@@ -187,8 +190,9 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
-    let Listener { sockets, tls, trusted, handshakes, .. } = listener;
-    let reception = Reception { router, node: Arc::clone(&node), handshakes, tls, trusted };
+    let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
+    let reception =
+        Reception { router, node: Arc::clone(&node), handshakes, handshake_timeout, tls, trusted };
     for socket in sockets {
         let (reception, mut stopped) = (reception.clone(), stopped.clone());
         loops.spawn(async move {
@@ -248,7 +252,7 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
     let metrics = node.metrics();
     let result = match reception.tls.clone() {
         None => serve_http(stream, peer, reception).await,
-        Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        Some(tls) => match timeout(reception.handshake_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {
@@ -272,7 +276,7 @@ async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, node, trusted, .. } = reception;
+    let Reception { router, node, trusted, handshake_timeout, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
@@ -288,7 +292,7 @@ where
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(handshake_timeout)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
@@ -475,8 +479,6 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const RETRY_SECONDS: &str = "5";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// How long a client may take for its request's head, or for the TLS handshake.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 /// Connections that may wait to be accepted.

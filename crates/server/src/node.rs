@@ -32,6 +32,8 @@ pub struct NodeOptions {
     pub max_connections: usize,
     /// Connections one address may have, if that is limited; one more is answered with HTTP 429.
     pub max_connections_per_address: Option<usize>,
+    /// What all histories and remembered ids may take, in bytes; beyond, the oldest go.
+    pub max_kept_bytes: usize,
     /// What the hub allows.
     pub limits: Limits,
 }
@@ -69,6 +71,7 @@ impl Default for NodeOptions {
             max_lag: 1 << 20,
             max_connections: 100_000,
             max_connections_per_address: None,
+            max_kept_bytes: MemoryEngine::MAX_KEPT_BYTES,
             limits: Limits::default(),
         }
     }
@@ -86,7 +89,8 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
-        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new(inboxes.clone()));
+        let engine = MemoryEngine::with_most(inboxes.clone(), options.max_kept_bytes);
+        let engine: Arc<dyn Engine> = Arc::new(engine);
         let metrics = Metrics::new(inboxes.len());
         let mut threads = Vec::new();
         for (id, (poll, _)) in polls.into_iter().enumerate() {

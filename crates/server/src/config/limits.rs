@@ -44,6 +44,10 @@ pub struct LimitOptions {
     #[arg(long, env = "XANO_MAX_HANDSHAKES", default_value_t = 2_048, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_handshakes: u32,
 
+    /// Time for a request's head to come, or for the TLS handshake, as in 10s
+    #[arg(long, env = "XANO_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = |text: &str| parse_time(text, HANDSHAKE_TIMES))]
+    pub handshake_timeout: Duration,
+
     /// Messages a second that one connection may send, ten seconds' worth of them at once; 0 for any
     /// number. What a channel takes in a minute is a setting of the channel
     #[arg(long, env = "XANO_MESSAGES_PER_SECOND", default_value_t = 0, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
@@ -61,6 +65,11 @@ pub struct LimitOptions {
     /// Silence after which a connection counts as dead, as in 60s or 5m; the server pings twice before
     #[arg(long, env = "XANO_IDLE_TIMEOUT", default_value = "60s", value_name = "TIME", value_parser = |text: &str| parse_time(text, IDLE_TIMES))]
     pub idle_timeout: Duration,
+
+    /// Memory for the histories and remembered ids of all channels, in bytes or with KiB or MiB; beyond
+    /// it the oldest go
+    #[arg(long, env = "XANO_MAX_HISTORY", default_value = "1024MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, HISTORY_SIZES))]
+    pub max_history: usize,
 
     /// Show /metrics to everybody; without this, only to who brings the admin token
     #[arg(long, env = "XANO_METRICS_PUBLIC", value_parser = BoolishValueParser::new())]
@@ -100,10 +109,12 @@ impl Default for LimitOptions {
             max_connections: None,
             max_connections_per_address: 0,
             max_handshakes: 2_048,
+            handshake_timeout: Duration::from_secs(10),
             messages_per_second: 0,
             joins_per_second: 0,
             join_timeout: Duration::ZERO,
             idle_timeout: Duration::from_secs(60),
+            max_history: 1 << 30,
             metrics_public: false,
         }
     }
@@ -129,6 +140,7 @@ impl LimitOptions {
             max_connections: asked
                 .unwrap_or_else(|| room.unwrap_or(MOST_CONNECTIONS).min(MOST_CONNECTIONS)),
             max_connections_per_address: (per_address > 0).then_some(per_address),
+            max_kept_bytes: self.max_history,
             limits: self.limits(),
             ..NodeOptions::default()
         }
@@ -176,6 +188,10 @@ fn parse_time(text: &str, range: RangeInclusive<u32>) -> Result<Duration, TimeEr
 const FRAME_SIZES: RangeInclusive<usize> = 1 << 10..=4 << 20;
 /// Less than this is met by readers who do nothing wrong.
 const LAG_SIZES: RangeInclusive<usize> = 64 << 10..=1 << 30;
+/// One channel may keep 4 MiB.
+const HISTORY_SIZES: RangeInclusive<usize> = 4 << 20..=1 << 40;
+/// A second is enough for most clients, and nobody needs a minute.
+const HANDSHAKE_TIMES: RangeInclusive<u32> = 1..=60;
 /// A day is as good as for ever.
 const JOIN_TIMES: RangeInclusive<u32> = 0..=86_400;
 /// Less time is too short for pings, more is longer than proxies and phones keep a line.
@@ -217,6 +233,8 @@ mod tests {
             ("--joins-per-second", "1000001", "1000001 is not in"),
             ("--join-timeout", "60", "a time is a whole number with s, m or h"),
             ("--join-timeout", "25h", "must be 0 to 86400 seconds"),
+            ("--handshake-timeout", "2m", "must be 1 to 60 seconds"),
+            ("--max-history", "1MiB", "must be 4194304 to"),
             ("--idle-timeout", "5s", "must be 6 to 3600 seconds"),
             ("--idle-timeout", "4294967295h", "must be 6 to"),
             ("--idle-timeout", "1ä", "a time is"),

@@ -23,6 +23,7 @@ pub struct MemoryEngine {
     parts: Vec<Mutex<Part>>,
     /// Bytes of all histories and windows together.
     kept_bytes: AtomicUsize,
+    most_kept: usize,
     evictions: AtomicU64,
     hasher: RandomState,
 }
@@ -66,11 +67,19 @@ struct JoinAnswer {
 }
 
 impl MemoryEngine {
+    /// What all histories and windows together may take unless somebody says otherwise, in bytes.
+    pub const MAX_KEPT_BYTES: usize = 1 << 30;
+
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self::with_most(inboxes, Self::MAX_KEPT_BYTES)
+    }
+
+    /// One that keeps at most `most_kept` bytes of histories and remembered ids.
+    pub fn with_most(inboxes: Vec<Arc<Inbox>>, most_kept: usize) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
         let (kept_bytes, evictions) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { inboxes, parts, kept_bytes, evictions, hasher: RandomState::new() }
+        Self { inboxes, parts, kept_bytes, most_kept, evictions, hasher: RandomState::new() }
     }
 
     fn part(&self, channel: &ChannelName) -> MutexGuard<'_, Part> {
@@ -172,9 +181,9 @@ impl MemoryEngine {
         let after = channel.ledger.bytes();
         self.kept_bytes.fetch_add(after, Ordering::Relaxed);
         let total = self.kept_bytes.fetch_sub(before, Ordering::Relaxed) - before;
-        if total > MAX_KEPT_BYTES {
+        if total > self.most_kept {
             self.evictions.fetch_add(1, Ordering::Relaxed);
-            let freed = part.make_room(name, total - MAX_KEPT_BYTES);
+            let freed = part.make_room(name, total - self.most_kept);
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
         Some(result)
@@ -428,7 +437,5 @@ impl Channel {
 
 /// How many locks the channels share.
 const PARTS: usize = 64;
-/// What all histories and windows together may take, in bytes.
-const MAX_KEPT_BYTES: usize = 1 << 30;
 /// How many channels without members keep their history.
 const MAX_IDLE_CHANNELS: usize = 16_384;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
@@ -83,6 +83,26 @@ impl Server {
         tcp(self.port)
     }
 
+    /// What a metric says; its labels are part of the name.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let (_, page) = get(self.port, "/metrics", "");
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in {page}")).parse().expect("a number")
+    }
+
+    /// How often a limit was reached.
+    pub(crate) fn reached(&self, limit: &str) -> u64 {
+        self.metric(&format!("xano_limit_reached_total{{limit=\"{limit}\"}}"))
+    }
+
+    /// Waits until a metric says `expected`.
+    pub(crate) fn await_metric(&self, name: &str, expected: u64) {
+        let start = Instant::now();
+        while self.metric(name) != expected {
+            assert!(start.elapsed() < PATIENCE, "{name} is {}", self.metric(name));
+        }
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.port, HASH)
     }
@@ -107,7 +127,7 @@ pub(crate) fn config() -> ServeConfig {
         token_claims: None,
         trust_proxy: Vec::new(),
         threads: None,
-        limits: LimitOptions::default(),
+        limits: LimitOptions { metrics_public: true, ..LimitOptions::default() },
         log: LogLevel::Error,
     }
 }
@@ -379,6 +399,17 @@ pub(crate) fn read_head(stream: &mut impl Read) -> String {
         head.push(byte[0]);
     }
     String::from_utf8(head).expect("a head is text")
+}
+
+/// An HTTP request with `more` header lines; the answer's head and body.
+pub(crate) fn get(port: u16, path: &str, more: &str) -> (String, String) {
+    let mut tcp = tcp(port);
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
+    tcp.write_all(head.as_bytes()).expect("the server reads");
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).expect("the answer is text and comes whole");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("the answer has a head");
+    (head.to_owned(), body.to_owned())
 }
 
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
