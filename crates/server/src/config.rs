@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
 }

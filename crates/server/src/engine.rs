@@ -27,7 +27,7 @@ pub struct PushedEvent {
 }
 
 /// What an engine keeps, in numbers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Census {
     /// Channels with members or a history.
     pub channels: usize,

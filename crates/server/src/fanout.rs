@@ -5,6 +5,8 @@
 //! visit writes all from the reader's cursor to the log's head. A reader whose socket is full only
 //! falls behind: it costs no queue, and beyond the lag limit it is given up.
 
+mod readers;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -12,9 +14,9 @@ use std::sync::Arc;
 use hub::{AudienceClass, ChannelKey, Publication};
 use slab::Slab;
 
-use crate::log::Log;
 use crate::metrics::ShardCounts;
 use crate::transport::{Connection, Seat, Stream, frame};
+use readers::{Reader, Readers};
 
 /// All logs of a shard, and who has still to be written to.
 #[derive(Debug)]
@@ -43,43 +45,6 @@ pub(crate) enum Effect {
     Gone(u32),
     /// The connection waits to be read from, and has got some of what held it back.
     Relieved(u32),
-}
-
-/// A log and its readers.
-#[derive(Debug, Default)]
-struct Readers {
-    log: Log,
-    readers: Vec<Reader>,
-    /// Whom to visit next.
-    next: u32,
-    /// How many are still to be visited since the log last grew.
-    unvisited: u32,
-    /// How many are behind because their sockets are full.
-    lagging: u32,
-    round: Round,
-    /// The length at which the log is cut, when somebody lags.
-    cut_at: usize,
-    queued: bool,
-}
-
-/// A reader that is behind is one of a log with readers to visit, or `waiting` says how much.
-#[derive(Clone, Copy, Debug)]
-struct Reader {
-    connection: u32,
-    /// The bytes that its full socket has refused, as its connection's lag counts them.
-    waiting: u32,
-    cursor: u64,
-}
-
-/// How far all readers of a log were offered it: a bound, found by visiting them in rounds.
-#[derive(Debug, Default)]
-struct Round {
-    /// Everybody was offered what is before this position.
-    offered: u64,
-    /// The log's head when the round began.
-    start: u64,
-    /// Visits until the round is over.
-    left: u32,
 }
 
 /// Some of a connection's seats.
@@ -289,7 +254,7 @@ impl Fanout {
                 self.dirty.push_back((channel, class));
             } else {
                 readers.queued = false;
-                readers.round = Round { offered: readers.log.head(), ..Round::default() };
+                readers.all_offered();
             }
             readers.release();
         }
@@ -439,101 +404,6 @@ impl Fanout {
     }
 }
 
-impl Readers {
-    fn add(&mut self, connection: u32) -> u32 {
-        let place = self.readers.len() as u32;
-        self.readers.push(Reader { connection, waiting: 0, cursor: self.log.head() });
-        if self.unvisited > 0 {
-            self.unvisited += 1;
-        }
-        place
-    }
-
-    /// Takes `connection`'s reader out; the index of the one who got its place, if any did.
-    fn remove(&mut self, place: u32, connection: &mut Connection) -> Option<u32> {
-        let reader = self.readers.swap_remove(place as usize);
-        connection.lag -= reader.waiting as usize;
-        self.lagging -= u32::from(reader.waiting > 0);
-        let count = self.readers.len() as u32;
-        self.round.left = self.round.left.min(count);
-        if self.next >= count {
-            self.next = 0;
-        }
-        if self.unvisited > 0 {
-            // The one who moved may have been next in line: everybody is looked at once more.
-            self.unvisited = count;
-        }
-        self.release();
-        self.readers.get(place as usize).map(|reader| reader.connection)
-    }
-
-    /// The next reader who has something to read.
-    fn next_to_visit(&mut self) -> Option<u32> {
-        while self.unvisited > 0 {
-            self.unvisited -= 1;
-            self.round.step(self.readers.len() as u32, self.log.head());
-            let place = self.next;
-            self.next = if place + 1 == self.readers.len() as u32 { 0 } else { place + 1 };
-            if self.is_behind(place) {
-                return Some(place);
-            }
-        }
-        None
-    }
-
-    fn is_behind(&self, place: u32) -> bool {
-        self.readers[place as usize].cursor < self.log.head()
-    }
-
-    /// Keeps count of who lags and by how much, after a reader was visited.
-    fn note_progress(&mut self, place: u32, lag: &mut usize) {
-        let reader = &mut self.readers[place as usize];
-        let waits = u32::try_from(self.log.head() - reader.cursor).unwrap_or(u32::MAX);
-        let waited = std::mem::replace(&mut reader.waiting, waits);
-        *lag = *lag + waits as usize - waited as usize;
-        self.lagging = self.lagging + u32::from(waits > 0) - u32::from(waited > 0);
-        if waited > 0 && waits == 0 {
-            self.release();
-        }
-    }
-
-    /// How much has still to be offered to some reader; sockets that are full do not count.
-    fn backlog(&self) -> u64 {
-        if self.readers.is_empty() { 0 } else { self.log.head() - self.round.offered }
-    }
-
-    /// Drops what nobody has still to read.
-    fn release(&mut self) {
-        if self.log.len() == 0 {
-            return;
-        }
-        if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
-            self.unvisited = 0;
-            self.log.drop_until(self.log.head());
-            self.round = Round { offered: self.log.head(), ..Round::default() };
-            self.cut_at = MIN_CUT;
-        } else if self.log.len() > self.cut_at.max(MIN_CUT) {
-            let slowest = self.readers.iter().map(|reader| reader.cursor).min();
-            self.log.drop_until(slowest.unwrap_or(self.log.head()));
-            self.cut_at = 2 * self.log.len();
-        }
-    }
-}
-
-impl Round {
-    /// One more of `count` readers is visited, while the log's head is at `head`.
-    fn step(&mut self, count: u32, head: u64) {
-        if self.left == 0 {
-            self.start = head;
-            self.left = count;
-        }
-        self.left -= 1;
-        if self.left == 0 {
-            self.offered = self.start;
-        }
-    }
-}
-
 impl Behind {
     /// The first seat alone.
     const FIRST: Self = Self { seats: [0; MAX_SLICES - 1], count: 1 };
@@ -589,8 +459,6 @@ const MAX_SLICES: usize = 16;
 /// How much of a log may have to be offered to its readers before those who send to the channel have to
 /// wait, in bytes.
 const BACKLOG: u64 = 256 << 10;
-/// The length below which a log is not worth cutting, in bytes.
-const MIN_CUT: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -172,3 +172,57 @@ impl Queue {
         self.bytes > Inbox::PRESSING_BYTES || self.behind.contains(channel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hub::SessionKey;
+    use mio::Poll;
+
+    use super::*;
+
+    const HERE: ShardId = ShardId(0);
+    const THERE: ShardId = ShardId(1);
+
+    fn name(text: &str) -> ChannelName {
+        ChannelName::parse(text).expect("the test names a legal channel")
+    }
+
+    fn inbox() -> (Inbox, Poll) {
+        let poll = Poll::new().expect("a poll can be made");
+        (Inbox::new(poll.registry(), Token(0)).expect("an inbox can be made"), poll)
+    }
+
+    #[test]
+    fn who_sends_to_a_channel_that_is_behind_waits_until_it_is_not() {
+        let (inbox, _poll) = inbox();
+        let (blue, red) = (name("blue"), name("red"));
+        assert!(!inbox.hold(&blue, HERE));
+        assert_eq!(inbox.relieve(std::slice::from_ref(&blue)), []);
+        assert!(inbox.hold(&blue, HERE) && inbox.hold(&blue, THERE) && inbox.hold(&blue, HERE));
+        assert!(!inbox.hold(&red, HERE), "the other channel has nothing to do with it");
+        assert_eq!(inbox.relieve(&[blue.clone(), red.clone()]), []);
+        assert!(inbox.hold(&red, THERE));
+        let relieved = inbox.relieve(std::slice::from_ref(&red));
+        assert_eq!(relieved, [(blue.clone(), HERE), (blue.clone(), THERE)]);
+        assert_eq!(inbox.relieve(&[]), [(red.clone(), THERE)]);
+        assert!(!inbox.hold(&blue, HERE) && !inbox.hold(&red, HERE));
+        assert_eq!(inbox.relieve(&[]), []);
+    }
+
+    #[test]
+    fn who_sends_more_than_the_shard_has_taken_waits_until_it_takes_it() {
+        let (inbox, _poll) = inbox();
+        let (session, frame) = (SessionKey { index: 0, generation: 0 }, vec![b'x'; 200 << 10]);
+        let push =
+            || inbox.push(Event::Engine(EngineEvent::Private { session, frame: frame.clone() }));
+        push();
+        assert!(!inbox.hold(&name("blue"), HERE));
+        push();
+        assert_eq!(inbox.load(), (2, 400 << 10));
+        assert!(inbox.hold(&name("blue"), HERE));
+        assert_eq!(inbox.relieve(&[]), [], "it has taken nothing yet");
+        inbox.take(&mut Vec::new());
+        assert_eq!(inbox.relieve(&[]), [(name("blue"), HERE)]);
+        assert!(!inbox.hold(&name("blue"), HERE));
+    }
+}

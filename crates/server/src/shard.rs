@@ -1,14 +1,18 @@
 //! One thread's loop: its sockets, its share of the hub, its write path.
 
+mod backlog;
+
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hub::{ChannelKey, EngineCommand, Hub, Limit, Now, Output, SessionKey};
+use hub::{EngineCommand, Hub, Limit, Now, Output, SessionKey};
 use mio::{Events, Poll, Token};
-use protocol::{ChannelName, CloseCode};
+use protocol::CloseCode;
 use slab::Slab;
+
+use backlog::Backlog;
 
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout};
@@ -35,10 +39,7 @@ pub(crate) struct Shard {
     /// Connections that may have more to read although no event will say so.
     unread: Vec<u32>,
     effects: Vec<Effect>,
-    /// Channels whose readers have still much to be sent.
-    behind: Vec<(ChannelKey, ChannelName)>,
-    /// Who waits until readers of a channel were sent to.
-    held: Vec<(ChannelName, SessionKey)>,
+    backlog: Backlog,
     counts: Arc<ShardCounts>,
     clock: Clock,
     draining: bool,
@@ -82,8 +83,7 @@ impl Shard {
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),
             effects: Vec::new(),
-            behind: Vec::new(),
-            held: Vec::new(),
+            backlog: Backlog::default(),
             counts: parts.counts,
             clock: Clock { start: Instant::now(), now: Now::default(), ticked: 0 },
             draining: false,
@@ -388,56 +388,6 @@ impl Shard {
             }
             _ => self.engine.submit(self.id, command),
         }
-    }
-
-    /// Who sends faster than readers can be written to is not read from until they were: else what
-    /// waits for them would grow, and they would be taken for slow. A reader whose socket is full
-    /// makes nobody wait.
-    fn hold(&mut self, session: SessionKey, channel: ChannelName) {
-        let id = self.id;
-        if !self.inboxes.iter().any(|inbox| inbox.hold(&channel, id)) {
-            return;
-        }
-        let Some(connection) = lookup(&mut self.connections, session) else { return };
-        if !mem::replace(&mut connection.held, true) {
-            self.count(Limit::Backlog);
-            self.held.push((channel, session));
-        }
-    }
-
-    /// Lets those go on who wait to send to a channel.
-    fn release(&mut self, channel: &ChannelName) {
-        for (held, key) in mem::take(&mut self.held) {
-            if held != *channel {
-                self.held.push((held, key));
-            } else if let Some(connection) = self.connection(key) {
-                connection.held = false;
-                if connection.stalled && !connection.must_wait() {
-                    self.unread.push(key.index);
-                }
-            }
-        }
-    }
-
-    /// Notes which channels' readers have still much to be sent, now that it is known.
-    fn note_behind(&mut self) {
-        for key in self.fanout.take_behind() {
-            if let Some(name) = self.hub.channel_name(key)
-                && !self.behind.iter().any(|(known, _)| *known == key)
-            {
-                self.behind.push((key, name.clone()));
-            }
-        }
-    }
-
-    /// Tells who has to wait with sending, and who no longer has.
-    fn relieve(&mut self) {
-        self.behind.retain(|(channel, _)| !self.fanout.has_caught_up(*channel));
-        let behind: Vec<_> = self.behind.iter().map(|(_, name)| name.clone()).collect();
-        for (channel, shard) in self.inbox.relieve(&behind) {
-            self.inboxes[shard.0].push(Event::Relieved(channel));
-        }
-        self.counts.held.set(self.held.len() as u64);
     }
 
     /// A connection's requests have to wait: it is not read from until that is over.

@@ -1,7 +1,7 @@
 //! How often somebody may do something, and for how long nothing.
 
 use hub::{Limit, Limits, Rate};
-use protocol::CloseCode;
+use protocol::{CloseCode, ErrorCode};
 use serde_json::Value;
 
 use crate::world::{Client, World, actions};
@@ -13,6 +13,7 @@ fn world(limits: Limits) -> World {
             row.client_public_messaging = true;
             row.client_private_messaging = true;
             row.messages_per_minute = messages_per_minute;
+            row.wildcard = true;
         })
     };
     World::limited(vec![open("free", 0), open("slow", 3)], limits)
@@ -142,6 +143,15 @@ fn each_limit_that_is_reached_is_counted() {
         world.text(client, "nonsense");
     }
     assert_eq!(world.take_reached(), [Limit::MalformedFrames]);
+    let sender = world.anonymous();
+    world.refuse(sender, "free", ErrorCode::Overloaded);
+    assert_eq!(actions(&world.read(sender)), ["error"]);
+    assert_eq!(world.take_reached(), [Limit::Queue]);
+    for n in 0..=World::CHANNELS_PER_SESSION {
+        world.join(sender, &format!("free/{n}"));
+    }
+    assert_eq!(world.take_reached(), [Limit::ChannelsPerConnection]);
+    world.disconnect(sender);
     let silent = world.anonymous();
     world.tick(60);
     assert_eq!(world.closed(silent), Some(CloseCode::Idle));

@@ -192,6 +192,21 @@ impl World {
         self.held = Some(VecDeque::new());
     }
 
+    /// The engine refuses a message that the client has sent to a channel.
+    pub(crate) fn refuse(&mut self, client: Client, channel: &str, code: ErrorCode) {
+        let (session, action) = (self.clients[client.0].key, Action::Message);
+        let channel = ChannelName::parse(channel).expect("the test names a legal channel");
+        let refusal = code.into();
+        self.hub.handle_engine(EngineEvent::Refused {
+            session,
+            channel,
+            action,
+            refusal,
+            request: None,
+        });
+        self.settle();
+    }
+
     pub(crate) fn release_engine(&mut self) {
         for command in self.held.take().unwrap_or_default() {
             self.carry_out(command);

@@ -332,8 +332,8 @@ fn what_a_reader_has_not_read_counts_over_all_its_channels() {
 
 #[test]
 fn a_sender_that_is_faster_than_the_server_can_write_waits_and_no_reader_is_closed() {
-    const READERS: usize = 200;
-    const MESSAGES: usize = 300;
+    const READERS: usize = 400;
+    const MESSAGES: usize = 400;
     let quiet = ChannelSettings { history: history(0), ..open("room") };
     let options = NodeOptions { shards: 2, max_lag: 256 << 10, ..NodeOptions::default() };
     let server = Server::with_options(vec![quiet], options);
@@ -357,10 +357,15 @@ fn a_sender_that_is_faster_than_the_server_can_write_waits_and_no_reader_is_clos
     let echoes = thread::spawn(move || {
         (0..MESSAGES).for_each(|_| assert_eq!(sender.read().0, 0x81, "everything is sent"));
     });
-    for n in 0..MESSAGES {
-        for reader in &mut readers {
-            assert_eq!(reader.read().0, 0x81, "message {n} comes to everybody");
-        }
+    // They read as fast as can be: all that is there, and only the last message's end is looked at.
+    let end = format!("\"seq\":{MESSAGES}}}");
+    let mut bytes = vec![0; 1 << 20];
+    while !readers.is_empty() {
+        readers.retain_mut(|reader| {
+            let count = reader.tcp.read(&mut bytes).expect("something comes");
+            assert!(count > 0, "nobody is closed before it has everything");
+            !bytes[..count].ends_with(end.as_bytes())
+        });
     }
     sending.join().expect("everything is taken");
     echoes.join().expect("everything comes back");
