@@ -329,7 +329,9 @@ impl Fanout {
             let taken = offered.min(written);
             let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
             reader.cursor = cursor;
-            connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
+            if !unsent.is_empty() {
+                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
+            }
             written -= taken;
             readers.note_progress(place, &mut connection.lag);
         }

@@ -401,11 +401,20 @@ pub(crate) fn read_head(stream: &mut impl Read) -> String {
     String::from_utf8(head).expect("a head is text")
 }
 
-/// An HTTP request with `more` header lines; the answer's head and body.
+/// A GET request with `more` header lines; the answer's head and body.
 pub(crate) fn get(port: u16, path: &str, more: &str) -> (String, String) {
+    exchange(port, &format!("GET {path}"), more, "")
+}
+
+/// An HTTP request with `more` header lines; the answer's head and body.
+pub(crate) fn exchange(port: u16, what: &str, more: &str, body: &str) -> (String, String) {
     let mut tcp = tcp(port);
-    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
-    tcp.write_all(head.as_bytes()).expect("the server reads");
+    let length = body.len();
+    let request = format!(
+        "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         {more}\r\n{body}"
+    );
+    tcp.write_all(request.as_bytes()).expect("the server reads");
     let mut answer = String::new();
     tcp.read_to_string(&mut answer).expect("the answer is text and comes whole");
     let (head, body) = answer.split_once("\r\n\r\n").expect("the answer has a head");
