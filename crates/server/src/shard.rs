@@ -372,15 +372,12 @@ impl Shard {
             connection.awaits_long_answer |= command.has_long_answer();
         }
         match command {
-            EngineCommand::Publish { session, ref channel, .. } => {
+            EngineCommand::Publish { session, ref channel, .. }
+            | EngineCommand::SendPrivately { session, ref channel, .. } => {
                 let channel = channel.clone();
                 self.counts.messages.add(1);
                 self.engine.submit(self.id, command);
                 self.hold(session, channel);
-            }
-            EngineCommand::SendPrivately { .. } => {
-                self.counts.messages.add(1);
-                self.engine.submit(self.id, command);
             }
             EngineCommand::Join { .. } => {
                 self.counts.joins.add(1);
@@ -466,6 +463,7 @@ impl Shard {
         self.hub.handle_tick(now);
         self.carry_out();
         self.counts.members.set(self.hub.members() as u64);
+        self.release_all();
         for (index, connection) in &self.connections {
             if let State::Closing { until } | State::Ending { until } = connection.state
                 && until <= now.seconds

@@ -38,12 +38,26 @@ impl Shard {
         for (held, key) in mem::take(&mut self.backlog.held) {
             if held != *channel {
                 self.backlog.held.push((held, key));
-            } else if let Some(connection) = self.connection(key) {
-                connection.held = false;
-                if connection.stalled && !connection.must_wait() {
-                    self.unread.push(key.index);
-                }
+            } else {
+                self.go_on(key);
             }
+        }
+    }
+
+    fn go_on(&mut self, key: SessionKey) {
+        if let Some(connection) = self.connection(key) {
+            connection.held = false;
+            if connection.stalled && !connection.must_wait() {
+                self.unread.push(key.index);
+            }
+        }
+    }
+
+    /// Nobody waits longer than to the next tick: what others send, the backend say, may keep readers
+    /// busy for ever.
+    pub(super) fn release_all(&mut self) {
+        for (_, key) in mem::take(&mut self.backlog.held) {
+            self.go_on(key);
         }
     }
 
