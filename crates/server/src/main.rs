@@ -47,6 +47,7 @@ fn main() -> ExitCode {
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let listener = Listener::bind(config)?;
     let data = DataDir::open(&config.data_dir)?;
+    let _ours = data.lock()?;
     let store = Arc::new(data.store()?);
     if config.demo {
         open_demo(&store)?;
@@ -55,8 +56,11 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
     let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
-    let options =
-        NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
+    let options = NodeOptions {
+        shards: config.threads.map_or(defaults.shards, usize::from),
+        journal: data.journal(config.durability)?,
+        ..defaults
+    };
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
