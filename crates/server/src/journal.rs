@@ -89,6 +89,10 @@ impl<S> Recovered<S> {
         let segments = Segments::open(path)?;
         let files = segments.numbers()?;
         let mut channels = HashMap::new();
+        let bytes = segments.size(&files)?;
+        if bytes > LARGE {
+            tracing::info!(bytes, "reading the journal; a gigabyte takes some seconds");
+        }
         for &file in &files {
             let lost = segments.read(file, |record| replay(&mut channels, record))?;
             if lost == 0 {
@@ -422,6 +426,8 @@ impl Writer {
     }
 }
 
+/// What may take so long to read that somebody wonders, in bytes.
+const LARGE: u64 = 256 << 20;
 /// What may wait for the disk before more is refused, in bytes.
 const MAX_QUEUED_BYTES: usize = 16 << 20;
 /// How many may wait for the disk before more is refused.

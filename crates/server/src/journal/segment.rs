@@ -43,6 +43,11 @@ impl Segments {
         Ok(numbers)
     }
 
+    /// What these files hold together, in bytes.
+    pub(super) fn size(&self, numbers: &[u64]) -> io::Result<u64> {
+        numbers.iter().map(|number| Ok(fs::metadata(self.file(*number))?.len())).sum()
+    }
+
     /// Hands every whole record of a file to `handle`. Reading ends at the first that is not whole;
     /// the bytes from there on, which are nothing that was ever acknowledged if the file is the
     /// newest.
