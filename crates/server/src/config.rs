@@ -9,6 +9,7 @@ use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
 use crate::auth::{ClaimNames, Extras, parse_row_id};
+use crate::peer::TrustedProxy;
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
 #[derive(Debug, Parser)]
@@ -61,6 +62,12 @@ pub struct ServeConfig {
     /// row_id=sub,extras=meta; dbo_id:=1 puts all their people into table 1
     #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
     pub token_claims: Option<ClaimNames>,
+
+    /// Address or network of a reverse proxy in front of this server, whose X-Forwarded-For says whom a
+    /// request is from. May be given several times, in the environment separated by commas. Without
+    /// any, limits for each address count the other end of the connection
+    #[arg(long, env = "XANO_TRUST_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
+    pub trust_proxy: Vec<TrustedProxy>,
 
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
 use hub::{Identity, SessionId};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -36,6 +38,7 @@ use crate::auth::Verifier;
 use crate::config::ServeConfig;
 use crate::node::Node;
 use crate::pages;
+use crate::peer::{PeerAddress, TrustedProxies};
 use crate::tls::{self, TlsError};
 use crate::transport::{Accepted, AcceptedStream};
 
@@ -43,6 +46,15 @@ use crate::transport::{Accepted, AcceptedStream};
 pub struct Listener {
     sockets: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
+    trusted: Arc<TrustedProxies>,
+}
+
+/// What a connection needs to be served.
+#[derive(Clone)]
+struct Reception {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    trusted: Arc<TrustedProxies>,
 }
 
 /// What stands behind the accepting side.
@@ -135,7 +147,10 @@ impl Listener {
         }
         match missing {
             Some(error) if sockets.is_empty() => Err(error),
-            _ => Ok(Self { sockets, tls }),
+            _ => {
+                let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
+                Ok(Self { sockets, tls, trusted })
+            }
         }
     }
 
@@ -160,11 +175,13 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
-    for socket in listener.sockets {
-        let (router, tls, mut stopped) = (router.clone(), listener.tls.clone(), stopped.clone());
+    let Listener { sockets, tls, trusted } = listener;
+    let reception = Reception { router, tls, trusted };
+    for socket in sockets {
+        let (reception, mut stopped) = (reception.clone(), stopped.clone());
         loops.spawn(async move {
             tokio::select! {
-                () = accept(&socket, &router, tls.as_ref()) => {}
+                () = accept(&socket, &reception) => {}
                 _ = stopped.changed() => {}
             }
         });
@@ -179,11 +196,11 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>) {
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve_connection(stream, router.clone(), tls.cloned()));
+            Ok((stream, peer)) => {
+                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -194,14 +211,14 @@ async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let result = match tls {
-        None => serve_http(stream, router).await,
+    let result = match reception.tls.clone() {
+        None => serve_http(stream, peer, reception).await,
         Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, router).await,
+            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!("a TLS handshake took too long"),
         },
@@ -211,15 +228,23 @@ async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcce
     }
 }
 
-async fn serve_http<S>(stream: S, router: Router) -> hyper::Result<()>
+/// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
+async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
+    let Reception { router, trusted, .. } = reception;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let peer = PeerAddress::of(peer, request.headers(), &trusted);
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await
 }

@@ -9,6 +9,7 @@ mod inbox;
 mod log;
 mod node;
 mod pages;
+pub mod peer;
 mod shard;
 pub mod tls;
 mod transport;

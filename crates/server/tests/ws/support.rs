@@ -105,6 +105,7 @@ pub(crate) fn config() -> ServeConfig {
         tls_key: None,
         token_key: Vec::new(),
         token_claims: None,
+        trust_proxy: Vec::new(),
         threads: None,
         log: LogLevel::Error,
     }
