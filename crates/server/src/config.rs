@@ -63,6 +63,18 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
     pub token_claims: Option<ClaimNames>,
 
+    /// Let nobody sign up; who has signed up before can log in
+    #[arg(long, env = "XANO_NO_SIGNUP", value_parser = BoolishValueParser::new())]
+    pub no_signup: bool,
+
+    /// How often one address may try to log in or sign up in a minute; 0 is as often as it likes
+    #[arg(long, env = "XANO_AUTH_ATTEMPTS", default_value_t = 10, value_name = "COUNT")]
+    pub auth_attempts: u32,
+
+    /// How long the tokens last that people get when they log in or sign up
+    #[arg(long, env = "XANO_AUTH_TOKEN_LIFETIME", value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
+    pub auth_token_lifetime: Duration,
+
     /// Address or network of a reverse proxy in front of this server, whose X-Forwarded-For says whom a
     /// request is from. May be given several times, in the environment separated by commas. Without
     /// any, limits for each address count the other end of the connection

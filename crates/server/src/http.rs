@@ -33,7 +33,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::api::{self, Admin};
+use crate::api::{self, Accounts, Admin};
 use crate::auth::Verifier;
 use crate::config::ServeConfig;
 use crate::node::Node;
@@ -66,6 +66,8 @@ pub struct Front {
     pub verifier: Arc<Verifier>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
+    /// The default API group, if there is to be one.
+    pub accounts: Option<Accounts>,
 }
 
 /// What a handshake asked for.
@@ -163,7 +165,7 @@ impl Listener {
 /// Serves until `shutdown` is done, then ends every connection in order.
 pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
     let node = Arc::clone(&front.node);
-    let admin = front.admin.clone();
+    let Front { admin, accounts, .. } = front.clone();
     let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -172,6 +174,9 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
         .with_state(front);
     if let Some(admin) = admin {
         router = router.nest(META, api::router(admin));
+    }
+    if let Some(accounts) = accounts {
+        router = router.nest(AUTH, api::auth_router(accounts));
     }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
@@ -381,6 +386,8 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where the Metadata API is; there is one workspace.
 const META: &str = "/api:meta/workspace/1/realtime";
+/// Where the default API group is.
+const AUTH: &str = "/api:main/auth";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a client may take for its request's head, or for the TLS handshake.

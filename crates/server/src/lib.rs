@@ -10,6 +10,7 @@ mod log;
 mod node;
 mod pages;
 pub mod peer;
+mod rate_limit;
 mod shard;
 pub mod tls;
 mod transport;
@@ -18,7 +19,7 @@ pub mod auth;
 pub mod config;
 pub mod store;
 
-pub use api::Admin;
+pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
 pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};

@@ -11,7 +11,9 @@ use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
 use server::store::{DataDir, Realtime, Store, StoreError};
-use server::{Admin, Front, Listener, Node, NodeOptions, serve};
+use server::{
+    AccountOptions, Accounts, Admin, Front, Listener, Node, NodeOptions, SignUpPolicy, serve,
+};
 use tokio::signal;
 
 fn main() -> ExitCode {
@@ -52,16 +54,23 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
         open_demo(&store)?;
     }
     let names = config.token_claims.clone().unwrap_or_default();
-    let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
+    let key = data.signing_key()?;
+    let verifier = Arc::new(Verifier::new(&key, &config.token_key, &names)?);
     let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
     let options =
         NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
-    let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
+    let admin = Some(Admin::new(Arc::clone(&node), Arc::clone(&store), &data.admin_token()?));
+    let options = AccountOptions {
+        attempts: config.auth_attempts,
+        sign_up: if config.no_signup { SignUpPolicy::Closed } else { SignUpPolicy::Open },
+        token_lifetime: config.auth_token_lifetime,
+    };
+    let accounts = Some(Accounts::new(store, key, Arc::clone(&verifier), options)?);
     announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
-    let front = Front { node, verifier: Arc::new(verifier), admin };
+    let front = Front { node, verifier, admin, accounts };
     serve(listener, front, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())

@@ -58,8 +58,12 @@ impl Server {
                 let verifier = verifier.expect("the keys are right");
                 tell_port.send(listener.port()).expect("the test waits for the port");
                 let shutdown = async { drop(told_to_stop.await) };
-                let front =
-                    Front { node: Arc::new(node), verifier: Arc::new(verifier), admin: None };
+                let front = Front {
+                    node: Arc::new(node),
+                    verifier: Arc::new(verifier),
+                    admin: None,
+                    accounts: None,
+                };
                 serve(listener, front, shutdown).await;
             });
             // The test may not care.
@@ -105,6 +109,9 @@ pub(crate) fn config() -> ServeConfig {
         tls_key: None,
         token_key: Vec::new(),
         token_claims: None,
+        no_signup: false,
+        auth_attempts: 10,
+        auth_token_lifetime: Duration::from_secs(60),
         trust_proxy: Vec::new(),
         threads: None,
         log: LogLevel::Error,
