@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
-use crate::auth::{ClaimNames, Extras, parse_row_id};
+use crate::auth::{ClaimNames, Extras, ForeignIssuers, KeySetSource, parse_row_id};
 use crate::peer::TrustedProxy;
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
@@ -24,13 +24,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
 }
 
 /// How to serve. Every option can also be given in the environment; the command line comes first.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("foreign").args(["token_key", "token_jwks"]).multiple(true)))]
 pub struct ServeConfig {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "XANO_LISTEN", default_value = "localhost:8787", value_name = "HOST:PORT")]
@@ -54,13 +55,41 @@ pub struct ServeConfig {
 
     /// Public key (PEM) of another issuer of tokens: RSA for RS256, EC P-256 for ES256, or Ed25519 for
     /// EdDSA. May be given several times, in the environment separated by commas. Every token it signed
-    /// is accepted, whatever audience it names
+    /// is accepted, unless --token-audience or --token-issuer say otherwise
     #[arg(long, env = "XANO_TOKEN_KEY", value_name = "FILE", value_delimiter = ',')]
     pub token_key: Vec<PathBuf>,
 
+    /// Where another issuer lists its public keys (JWKS): an address or a file. They are fetched again
+    /// before they are old, and when a token names one that is not there. May be given several times,
+    /// in the environment separated by commas
+    #[arg(long, env = "XANO_TOKEN_JWKS", value_name = "URL|FILE", value_delimiter = ',')]
+    pub token_jwks: Vec<KeySetSource>,
+
+    /// Of the other issuers' tokens, accept only those for this audience (aud). May be given several
+    /// times, in the environment separated by commas: one of them will do
+    #[arg(
+        long,
+        env = "XANO_TOKEN_AUDIENCE",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "foreign"
+    )]
+    pub token_audience: Vec<String>,
+
+    /// Of the other issuers' tokens, accept only those from this one (iss). May be given several times,
+    /// in the environment separated by commas: one of them will do
+    #[arg(
+        long,
+        env = "XANO_TOKEN_ISSUER",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "foreign"
+    )]
+    pub token_issuer: Vec<String>,
+
     /// What the other issuers call the claims, where not dbo_id, row_id and extras, as in
     /// row_id=sub,extras=meta; dbo_id:=1 puts all their people into table 1
-    #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
+    #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "foreign")]
     pub token_claims: Option<ClaimNames>,
 
     /// Let nobody sign up; who has signed up before can log in
@@ -112,6 +141,19 @@ pub struct TokenConfig {
     /// Data directory of the server that shall accept the token
     #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
+}
+
+impl ServeConfig {
+    /// Whose tokens are accepted besides the server's own.
+    pub fn foreign_issuers(&self) -> ForeignIssuers {
+        ForeignIssuers {
+            keys: self.token_key.clone(),
+            key_sets: self.token_jwks.clone(),
+            names: self.token_claims.clone().unwrap_or_default(),
+            audiences: self.token_audience.clone(),
+            issuers: self.token_issuer.clone(),
+        }
+    }
 }
 
 /// The text is no lifetime.

@@ -299,11 +299,13 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
-    let (identity, token_refused) = identify(&verifier, token.as_ref());
-    let admission = Admission { connection_hash, identity, token_refused };
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => hand_over(upgraded, &node, admission),
+            Ok(upgraded) => {
+                let (identity, token_refused) = identify(&verifier, token.as_ref()).await;
+                let admission = Admission { connection_hash, identity, token_refused };
+                hand_over(upgraded, &node, admission);
+            }
             Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
         }
     });
@@ -311,11 +313,14 @@ async fn realtime(
 }
 
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
-fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> (Identity, Option<ErrorCode>) {
-    match token.map(|token| verifier.verify(token.as_bytes())) {
-        None => (Identity::Anonymous, None),
-        Some(Ok(identity)) => (identity, None),
-        Some(Err(reason)) => {
+async fn identify(
+    verifier: &Verifier,
+    token: Option<&HeaderValue>,
+) -> (Identity, Option<ErrorCode>) {
+    let Some(token) = token else { return (Identity::Anonymous, None) };
+    match verifier.verify_or_fetch(token.as_bytes()).await {
+        Ok(verified) => (verified.identity, None),
+        Err(reason) => {
             tracing::debug!(%reason, "a token was refused");
             (Identity::Anonymous, Some(ErrorCode::InvalidToken))
         }

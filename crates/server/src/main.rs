@@ -10,6 +10,7 @@ use clap::Parser;
 use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
+use server::outbound::{Outbound, Reach};
 use server::store::{DataDir, Realtime, Store, StoreError};
 use server::{
     AccountOptions, Accounts, Admin, Front, Listener, Node, NodeOptions, SignUpPolicy, serve,
@@ -53,9 +54,12 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     if config.demo {
         open_demo(&store)?;
     }
-    let names = config.token_claims.clone().unwrap_or_default();
     let key = data.signing_key()?;
-    let verifier = Arc::new(Verifier::new(&key, &config.token_key, &names)?);
+    let verifier = Arc::new(Verifier::new(&key, config.foreign_issuers())?);
+    let _keeping = match config.token_jwks.is_empty() {
+        true => None,
+        false => Some(verifier.keep_keys(&Outbound::new(Reach::Anywhere)?).await),
+    };
     let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
     let options =

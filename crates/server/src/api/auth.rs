@@ -188,11 +188,11 @@ impl Accounts {
 
     /// Who holds a token that was given out here.
     async fn bearer(&self, token: &str) -> Result<User, AuthError> {
-        let identity = self.parts.verifier.verify_own(token.as_bytes()).map_err(|reason| {
+        let verified = self.parts.verifier.verify_own(token.as_bytes()).map_err(|reason| {
             tracing::debug!(%reason, "an authToken was refused");
             AuthError::Unauthorized
         })?;
-        let Identity::Authenticated { permissions, .. } = identity else {
+        let Identity::Authenticated { permissions, .. } = verified.identity else {
             return Err(AuthError::Unauthorized);
         };
         let Permissions { dbo_id: TABLE, row_id: RowId::Number(id) } = permissions else {

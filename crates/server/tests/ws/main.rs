@@ -6,6 +6,7 @@ mod handshake;
 mod hostile;
 mod identity;
 mod joining;
+mod key_sets;
 mod messages;
 mod program;
 mod refusals;

@@ -11,6 +11,7 @@ use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
 use server::config::{LogLevel, ServeConfig};
+use server::outbound::{Outbound, Reach};
 use server::{Front, Listener, Node, NodeOptions, serve};
 use tokio::sync::oneshot;
 use tungstenite::client::ClientRequestBuilder;
@@ -53,9 +54,10 @@ impl Server {
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
                 let node = Node::start(Arc::new(settings), &options).expect("shards can start");
-                let names = config.token_claims.unwrap_or_default();
-                let verifier = Verifier::new(&KEY, &config.token_key, &names);
+                let verifier = Verifier::new(&KEY, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
+                let client = Outbound::new(Reach::Anywhere).expect("a client can be made");
+                let _keeping = verifier.keep_keys(&client).await;
                 tell_port.send(listener.port()).expect("the test waits for the port");
                 let shutdown = async { drop(told_to_stop.await) };
                 let front = Front {
@@ -108,6 +110,9 @@ pub(crate) fn config() -> ServeConfig {
         tls_cert: None,
         tls_key: None,
         token_key: Vec::new(),
+        token_jwks: Vec::new(),
+        token_audience: Vec::new(),
+        token_issuer: Vec::new(),
         token_claims: None,
         no_signup: false,
         auth_attempts: 10,

@@ -10,7 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::ClaimNames;
+use crate::auth::ForeignIssuers;
 
 const KEY: SigningKey = SigningKey::from_random([3; 32]);
 const OPTIONS: AccountOptions = AccountOptions {
@@ -26,7 +26,7 @@ fn accounts(name: &str, options: AccountOptions) -> Accounts {
     std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
     let store = Store::open(&folder.join("settings.db"), "hash").expect("the store opens");
-    let verifier = Verifier::new(&KEY, &[], &ClaimNames::default()).expect("there are no others");
+    let verifier = Verifier::new(&KEY, ForeignIssuers::default()).expect("there are no others");
     with_passwords(Arc::new(store), Arc::new(verifier), options, Passwords::costing(64, 1))
 }
 
