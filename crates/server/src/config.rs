@@ -9,6 +9,7 @@ use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
 use crate::auth::{ClaimNames, Extras, ForeignIssuers, KeySetSource, parse_row_id};
+use crate::http::TokenExpiry;
 use crate::peer::TrustedProxy;
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
@@ -92,6 +93,11 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "foreign")]
     pub token_claims: Option<ClaimNames>,
 
+    /// Close a connection, with code 4401, when the token that named its bearer expires; otherwise its
+    /// bearer stays who they are until the connection ends
+    #[arg(long, env = "XANO_CLOSE_EXPIRED", value_parser = BoolishValueParser::new())]
+    pub close_expired: bool,
+
     /// Let nobody sign up; who has signed up before can log in
     #[arg(long, env = "XANO_NO_SIGNUP", value_parser = BoolishValueParser::new())]
     pub no_signup: bool,
@@ -153,6 +159,11 @@ impl ServeConfig {
             audiences: self.token_audience.clone(),
             issuers: self.token_issuer.clone(),
         }
+    }
+
+    /// What becomes of a connection whose token expires.
+    pub fn token_expiry(&self) -> TokenExpiry {
+        if self.close_expired { TokenExpiry::Close } else { TokenExpiry::Ignore }
     }
 }
 

@@ -34,7 +34,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::api::{self, Accounts, Admin};
-use crate::auth::Verifier;
+use crate::auth::{Verified, Verifier};
 use crate::config::ServeConfig;
 use crate::node::Node;
 use crate::pages;
@@ -66,15 +66,34 @@ pub struct Front {
     pub verifier: Arc<Verifier>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
+    /// What becomes of a connection whose token expires.
+    pub expiry: TokenExpiry,
     /// The default API group, if there is to be one.
     pub accounts: Option<Accounts>,
+}
+
+/// What becomes of a connection whose token expires.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TokenExpiry {
+    /// Who was named by it stays who they are until the connection ends.
+    #[default]
+    Ignore,
+    /// It is closed, with 4401.
+    Close,
 }
 
 /// What a handshake asked for.
 struct Admission {
     connection_hash: String,
+    bearer: Bearer,
+}
+
+/// Who opens a connection, as far as its token says.
+#[derive(Default)]
+struct Bearer {
     identity: Identity,
-    token_refused: Option<ErrorCode>,
+    valid_until: Option<u64>,
+    refused: Option<ErrorCode>,
 }
 
 /// Why a server cannot listen.
@@ -271,7 +290,7 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier, .. }): State<Front>,
+    State(Front { node, verifier, expiry, .. }): State<Front>,
     Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
@@ -302,8 +321,11 @@ async fn realtime(
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let (identity, token_refused) = identify(&verifier, token.as_ref()).await;
-                let admission = Admission { connection_hash, identity, token_refused };
+                let mut bearer = identify(&verifier, token.as_ref()).await;
+                if expiry == TokenExpiry::Ignore {
+                    bearer.valid_until = None;
+                }
+                let admission = Admission { connection_hash, bearer };
                 hand_over(upgraded, &node, admission);
             }
             Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
@@ -313,16 +335,13 @@ async fn realtime(
 }
 
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
-async fn identify(
-    verifier: &Verifier,
-    token: Option<&HeaderValue>,
-) -> (Identity, Option<ErrorCode>) {
-    let Some(token) = token else { return (Identity::Anonymous, None) };
+async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
+    let Some(token) = token else { return Bearer::default() };
     match verifier.verify_or_fetch(token.as_bytes()).await {
-        Ok(verified) => (verified.identity, None),
+        Ok(Verified { identity, valid_until }) => Bearer { identity, valid_until, refused: None },
         Err(reason) => {
             tracing::debug!(%reason, "a token was refused");
-            (Identity::Anonymous, Some(ErrorCode::InvalidToken))
+            Bearer { refused: Some(ErrorCode::InvalidToken), ..Bearer::default() }
         }
     }
 }
@@ -351,8 +370,16 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    let Admission { connection_hash, identity, token_refused } = admission;
-    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused });
+    let Admission { connection_hash, bearer } = admission;
+    node.accept(Accepted {
+        stream,
+        received,
+        connection_hash,
+        id,
+        identity: bearer.identity,
+        ends: bearer.valid_until,
+        token_refused: bearer.refused,
+    });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.

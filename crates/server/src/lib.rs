@@ -22,6 +22,6 @@ pub mod store;
 
 pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
 pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
-pub use http::{Front, Listener, ServeError, serve};
+pub use http::{Front, Listener, ServeError, TokenExpiry, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};

@@ -74,7 +74,7 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     };
     let accounts = Some(Accounts::new(store, key, Arc::clone(&verifier), options)?);
     announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
-    let front = Front { node, verifier, admin, accounts };
+    let front = Front { node, verifier, expiry: config.token_expiry(), admin, accounts };
     serve(listener, front, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())

@@ -54,6 +54,7 @@ impl Server {
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
                 let node = Node::start(Arc::new(settings), &options).expect("shards can start");
+                let expiry = config.token_expiry();
                 let verifier = Verifier::new(&KEY, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
                 let client = Outbound::new(Reach::Anywhere).expect("a client can be made");
@@ -63,6 +64,7 @@ impl Server {
                 let front = Front {
                     node: Arc::new(node),
                     verifier: Arc::new(verifier),
+                    expiry,
                     admin: None,
                     accounts: None,
                 };
@@ -114,6 +116,7 @@ pub(crate) fn config() -> ServeConfig {
         token_audience: Vec::new(),
         token_issuer: Vec::new(),
         token_claims: None,
+        close_expired: false,
         no_signup: false,
         auth_attempts: 10,
         auth_token_lifetime: Duration::from_secs(60),
