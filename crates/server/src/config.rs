@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
@@ -73,6 +73,7 @@ pub struct ServeConfig {
         env = "XANO_TOKEN_AUDIENCE",
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "foreign"
     )]
     pub token_audience: Vec<String>,
@@ -84,6 +85,7 @@ pub struct ServeConfig {
         env = "XANO_TOKEN_ISSUER",
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "foreign"
     )]
     pub token_issuer: Vec<String>,

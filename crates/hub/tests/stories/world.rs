@@ -170,7 +170,7 @@ impl World {
     /// The client's identity ends when this many seconds have ticked.
     pub(crate) fn expire(&mut self, client: Client, second: u64) {
         let key = self.clients[client.0].key;
-        self.hub.handle_expiry(key, World::START_MS + second * 1_000);
+        self.hub.handle_expiry(key, Self::START_MS + second * 1_000);
         self.settle();
     }
 

@@ -88,6 +88,7 @@ pub(crate) fn router(accounts: Accounts) -> Router {
         .route("/login", post(log_in))
         .route("/me", get(me))
         .fallback(|| async { AuthError::NotFound })
+        .method_not_allowed_fallback(|| async { AuthError::NotFound })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(cors::for_everybody))
         .with_state(accounts)

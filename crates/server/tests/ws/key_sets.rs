@@ -307,6 +307,9 @@ fn what_is_wrong_with_key_sets_is_told_before_anything_is_served() {
     check(&["--token-jwks", "missing.json"], &["error: ", "key set (JWKS)", "missing.json"]);
     check(&["--token-audience", "chat"], &["--token-key", "--token-jwks"]);
     check(&["--token-issuer", "https://a.example/"], &["--token-key", "--token-jwks"]);
+    check(&["--token-key", "missing.pem", "--token-audience", ""], &["--token-audience", "value"]);
+    check(&["--trust-proxy", "my-proxy"], &["--trust-proxy", "10.0.0.0/8"]);
+    check(&["--auth-token-lifetime", "24"], &["--auth-token-lifetime", "24h"]);
     // What the second of them has created.
     fs::remove_dir_all(&directory).expect("the directory can be removed");
 }
