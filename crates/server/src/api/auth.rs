@@ -11,16 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router, middleware};
+use axum::{Extension, Json, Router};
 use hub::Identity;
 use protocol::{Permissions, RowId};
 use serde::Serialize;
 use serde_json::json;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::auth::{SigningKey, Verifier};
 use crate::peer::PeerAddress;
@@ -83,6 +86,10 @@ type Answer<T> = Result<Json<T>, AuthError>;
 
 /// The group's addresses, for everybody, from pages of any origin.
 pub(crate) fn router(accounts: Accounts) -> Router {
+    patient_router(accounts, PATIENCE)
+}
+
+fn patient_router(accounts: Accounts, patience: Duration) -> Router {
     Router::new()
         .route("/signup", post(sign_up))
         .route("/login", post(log_in))
@@ -90,8 +97,17 @@ pub(crate) fn router(accounts: Accounts) -> Router {
         .fallback(|| async { AuthError::NotFound })
         .method_not_allowed_fallback(|| async { AuthError::NotFound })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(patience, in_time))
         .layer(middleware::from_fn(cors::for_everybody))
         .with_state(accounts)
+}
+
+/// Ends a request that is not done in time, most likely because it does not come whole.
+async fn in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    match timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => AuthError::Slow.into_response(),
+    }
 }
 
 async fn sign_up(
@@ -233,5 +249,7 @@ fn internal(error: impl std::error::Error + 'static) -> AuthError {
 
 /// The table that people who sign up here are records of.
 const TABLE: u64 = 1;
+/// How long a request may take, from its head to its answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 16 << 10;

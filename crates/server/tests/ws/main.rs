@@ -1,5 +1,6 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
+mod accounts;
 mod continuity;
 mod endings;
 mod handshake;

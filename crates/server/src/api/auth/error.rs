@@ -29,6 +29,8 @@ pub(super) enum AuthError {
     Closed,
     #[error("there is no such address; there are POST signup, POST login and GET me")]
     NotFound,
+    #[error("the request took too long")]
+    Slow,
     #[error("too many attempts from this address; try again later")]
     TooMany(Duration),
     #[error("the server has too many passwords to check; try again later")]
@@ -66,6 +68,7 @@ impl AuthError {
                 (StatusCode::FORBIDDEN, "ERROR_CODE_ACCESS_DENIED")
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "ERROR_CODE_NOT_FOUND"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "ERROR_CODE_TIMEOUT"),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "ERROR_CODE_TOO_MANY_REQUESTS"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ERROR_CODE_UNAVAILABLE"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "ERROR_CODE_FATAL"),

@@ -1,6 +1,8 @@
 //! Who gets a token, and what those who do not can learn.
 
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::body;
 use axum::extract::Request;
@@ -186,6 +188,33 @@ async fn what_is_no_json_is_told_and_what_is_too_much_is_not_read() {
         assert_eq!(answer["code"], "ERROR_CODE_INPUT_ERROR");
         assert!(answer.get("param").is_none() && answer.get("payload").is_none(), "{answer}");
     }
+}
+
+/// A request's body that never comes.
+struct Never;
+
+impl hyper::body::Body for Never {
+    type Data = body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_come_whole_is_not_waited_for() {
+    let accounts = accounts("slow", OPTIONS);
+    let peer = PeerAddress::from("192.0.2.1".parse::<IpAddr>().expect("it is an address"));
+    let request = Request::post("/login").header("content-type", "application/json");
+    let request = request.extension(peer).body(body::Body::new(Never)).expect("it is a request");
+    let router = TowerToHyperService::new(patient_router(accounts, Duration::from_millis(1)));
+    let response = router.call(request).await.expect("a router answers");
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert!(response.headers().contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
