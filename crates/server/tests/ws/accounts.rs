@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+#[cfg(target_os = "linux")]
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -65,4 +67,26 @@ fn neither_the_log_nor_the_disk_has_what_only_its_owner_may_know() {
     }
     drop(program);
     fs::remove_file(&log).expect("the log can be removed");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn however_many_log_in_at_once_the_memory_for_their_passwords_is_that_of_a_few() {
+    let program = Program::start_with("accounts-memory", |command| {
+        command.args(["--auth-attempts", "0"]);
+    });
+    let thor = json!({ "name": "Thor", "email": "thor@asgard.example", "password": "mjolnir!" });
+    assert_eq!(post(&program, "signup", &thor).0, "HTTP/1.1 200 OK");
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let logging_in: Vec<_> =
+            (0..40).map(|_| scope.spawn(|| post(&program, "login", &thor).0)).collect();
+        logging_in.into_iter().map(|one| one.join().expect("it ends")).collect()
+    });
+    let let_in = statuses.iter().filter(|status| *status == "HTTP/1.1 200 OK").count();
+    // On a busy machine some may have waited for too long.
+    let sent_away = "HTTP/1.1 503 Service Unavailable";
+    assert!(statuses.iter().all(|status| status == "HTTP/1.1 200 OK" || status == sent_away));
+    assert!(let_in >= 4, "{let_in}");
+    let peak = program.peak_memory() >> 20;
+    assert!(peak < 200, "4 hashes take 76 MiB, not {peak} MiB");
 }

@@ -1,21 +1,20 @@
 //! Passwords: hashed by argon2id, a few at a time, and told from wrong ones.
 
-use std::sync::Arc;
-#[cfg(test)]
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use argon2::password_hash::phc::{Output, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, CustomizedPasswordHasher, Params, Version};
+use argon2::password_hash::Error as HashError;
+use argon2::password_hash::phc::{self, Output, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// Hashes passwords; its clones count as one.
 ///
-/// Each hash takes [`MEMORY`] KiB, so no more are computed at once than there are permits. Whoever
-/// waits for one longer than [`PATIENCE`] is sent away.
+/// Each hash takes [`MEMORY`] KiB, so no more are computed at once than there are permits, and the memory
+/// is used again. Whoever waits for a permit longer than [`PATIENCE`] is sent away.
 #[derive(Clone)]
 pub(super) struct Passwords {
     permits: Arc<Semaphore>,
@@ -41,9 +40,9 @@ pub(super) enum PasswordError {
     #[error("the operating system gives no random bytes")]
     Randomness(#[source] getrandom::Error),
     #[error("a password could not be hashed")]
-    Hash(#[from] argon2::password_hash::Error),
+    Hash(#[from] HashError),
     #[error("a stored hash is damaged")]
-    Damaged(#[source] argon2::password_hash::phc::Error),
+    Damaged(#[source] phc::Error),
     #[error("a hash's computation ended in a panic")]
     Panic,
 }
@@ -53,6 +52,9 @@ struct Work {
     params: Params,
     /// The hash that is compared with where nobody has signed up: of no password, but as much work.
     nobodys: PasswordHash,
+    /// Memory that is not in use. Given back to the allocator it would stay with the thread that had
+    /// it, and there can be hundreds of them.
+    memory: Mutex<Vec<Vec<Block>>>,
     /// The parameters of every hash that was computed.
     #[cfg(test)]
     computed: Mutex<Vec<Params>>,
@@ -61,8 +63,8 @@ struct Work {
 impl Passwords {
     /// Hashes as many at once as there are processors, at most [`MOST_AT_ONCE`].
     pub(super) fn new() -> Result<Self, PasswordError> {
-        let params = Params::new(MEMORY, PASSES, 1, Some(OUTPUT_LENGTH));
-        let params = params.map_err(argon2::password_hash::Error::from)?;
+        let params =
+            Params::new(MEMORY, PASSES, 1, Some(OUTPUT_LENGTH)).map_err(HashError::from)?;
         let at_once = thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
         Self::with(params, at_once, PATIENCE)
     }
@@ -110,23 +112,20 @@ impl Work {
     fn new(params: Params) -> Result<Self, PasswordError> {
         let mut output = [0; OUTPUT_LENGTH];
         getrandom::fill(&mut output).map_err(PasswordError::Randomness)?;
-        let nobodys = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: (&params).try_into()?,
-            salt: Some(Salt::new(&random_salt()?).map_err(PasswordError::Damaged)?),
-            hash: Some(Output::new(&output).map_err(PasswordError::Damaged)?),
-        };
+        let nobodys = to_phc(&params, &random_salt()?, &output)?;
         Ok(Self {
             params,
             nobodys,
+            memory: Mutex::default(),
             #[cfg(test)]
             computed: Mutex::default(),
         })
     }
 
     fn hash(&self, password: &str) -> Result<String, PasswordError> {
-        Ok(self.compute(password, &random_salt()?, self.params.clone())?.to_string())
+        let salt = random_salt()?;
+        let output = self.compute(password, &salt, &self.params)?;
+        Ok(to_phc(&self.params, &salt, &output)?.to_string())
     }
 
     fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verdict, PasswordError> {
@@ -134,15 +133,13 @@ impl Work {
         let expected = parsed.as_ref().unwrap_or(&self.nobodys);
         let params = Params::try_from(expected)?;
         let salt = expected.salt.as_deref().unwrap_or_default();
-        let computed = self.compute(password, salt, params)?;
+        let output = self.compute(password, salt, &params)?;
         // Outputs are compared in constant time.
-        if expected.hash.is_none() || computed.hash != expected.hash || stored.is_none() {
+        let is_right = Output::new(&output).is_ok_and(|output| expected.hash == Some(output));
+        if !is_right || stored.is_none() {
             return Ok(Verdict::Wrong);
         }
-        let is_current = self.nobodys.params == expected.params
-            && self.nobodys.version == expected.version
-            && self.nobodys.algorithm == expected.algorithm;
-        match is_current {
+        match expected.params == self.nobodys.params {
             true => Ok(Verdict::Right),
             false => self.hash(password).map(Verdict::Outdated),
         }
@@ -153,15 +150,38 @@ impl Work {
         &self,
         password: &str,
         salt: &[u8],
-        params: Params,
-    ) -> Result<PasswordHash, PasswordError> {
+        params: &Params,
+    ) -> Result<[u8; OUTPUT_LENGTH], PasswordError> {
         #[cfg(test)]
         self.computed.lock().unwrap_or_else(PoisonError::into_inner).push(params.clone());
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
-        let hash: PasswordHash =
-            argon2.hash_password_with_params(password.as_bytes(), salt, params)?;
-        Ok(hash)
+        let mut output = [0; OUTPUT_LENGTH];
+        let mut memory = self.memory().pop().unwrap_or_default();
+        if memory.len() < params.block_count() {
+            memory.resize(params.block_count(), Block::default());
+        }
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let password = password.as_bytes();
+        let hashed =
+            argon2.hash_password_into_with_memory(password, salt, &mut output, &mut memory);
+        self.memory().push(memory);
+        hashed.map_err(HashError::from)?;
+        Ok(output)
     }
+
+    fn memory(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hash as it is stored.
+fn to_phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash, HashError> {
+    Ok(PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into()?,
+        salt: Some(Salt::new(salt)?),
+        hash: Some(Output::new(output)?),
+    })
 }
 
 fn random_salt() -> Result<[u8; SALT_LENGTH], PasswordError> {
