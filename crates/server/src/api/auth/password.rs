@@ -61,12 +61,13 @@ struct Work {
 }
 
 impl Passwords {
-    /// Hashes as many at once as there are processors, at most [`MOST_AT_ONCE`].
+    /// Hashes half as many at once as there are processors, so that connections are served meanwhile,
+    /// and at most [`MOST_AT_ONCE`].
     pub(super) fn new() -> Result<Self, PasswordError> {
         let params =
             Params::new(MEMORY, PASSES, 1, Some(OUTPUT_LENGTH)).map_err(HashError::from)?;
-        let at_once = thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
-        Self::with(params, at_once, PATIENCE)
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self::with(params, (processors / 2).clamp(1, MOST_AT_ONCE), PATIENCE)
     }
 
     fn with(params: Params, at_once: usize, patience: Duration) -> Result<Self, PasswordError> {
