@@ -108,6 +108,13 @@ impl Hub {
         }
     }
 
+    /// The session's identity ends at this time, in milliseconds since 1970, and the session with it.
+    pub fn handle_expiry(&mut self, key: SessionKey, unix_ms: u64) {
+        if let Some(session) = self.session(key) {
+            session.ends = unix_ms;
+        }
+    }
+
     /// Something came from the session, be it a pong: it lives.
     pub fn handle_sign_of_life(&mut self, key: SessionKey, now: Now) {
         if let Some(session) = self.session(key) {
@@ -146,15 +153,18 @@ impl Hub {
         }
     }
 
-    /// Pings the silent and ends the dead. To be called about once a second.
+    /// Pings the silent, and ends the dead and those whose identity has ended. To be called about once a
+    /// second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
-        let mut dead = Vec::new();
+        let (mut dead, mut expired) = (Vec::new(), Vec::new());
         for (index, session) in (0..).zip(&mut self.sessions) {
             let Some(session) = session else { continue };
             let key = SessionKey { index, generation: session.generation };
             let silence = now.seconds.saturating_sub(session.last_seen);
-            if silence >= dead_after {
+            if session.ends <= now.unix_ms {
+                expired.push(key);
+            } else if silence >= dead_after {
                 dead.push(key);
             } else if silence >= ping_after * (u32::from(session.pings_unanswered) + 1) {
                 session.pings_unanswered += 1;
@@ -163,6 +173,10 @@ impl Hub {
         }
         for key in dead {
             self.close(key, CloseCode::Idle);
+        }
+        for key in expired {
+            self.refuse(key, (None, None), None, ErrorCode::InvalidToken);
+            self.close(key, CloseCode::TokenExpired);
         }
     }
 

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
-use crate::auth::{ClaimNames, Extras, parse_row_id};
+use crate::auth::{ClaimNames, Extras, ForeignIssuers, KeySetSource, parse_row_id};
+use crate::http::TokenExpiry;
+use crate::peer::TrustedProxy;
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
 #[derive(Debug, Parser)]
@@ -23,13 +25,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
 }
 
 /// How to serve. Every option can also be given in the environment; the command line comes first.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("foreign").args(["token_key", "token_jwks"]).multiple(true)))]
 pub struct ServeConfig {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "XANO_LISTEN", default_value = "localhost:8787", value_name = "HOST:PORT")]
@@ -53,19 +56,72 @@ pub struct ServeConfig {
 
     /// Public key (PEM) of another issuer of tokens: RSA for RS256, EC P-256 for ES256, or Ed25519 for
     /// EdDSA. May be given several times, in the environment separated by commas. Every token it signed
-    /// is accepted, whatever audience it names
+    /// is accepted, unless --token-audience or --token-issuer say otherwise
     #[arg(long, env = "XANO_TOKEN_KEY", value_name = "FILE", value_delimiter = ',')]
     pub token_key: Vec<PathBuf>,
 
+    /// Where another issuer lists its public keys (JWKS): an address or a file. They are fetched again
+    /// before they are old, and when a token names one that is not there. May be given several times,
+    /// in the environment separated by commas
+    #[arg(long, env = "XANO_TOKEN_JWKS", value_name = "URL|FILE", value_delimiter = ',')]
+    pub token_jwks: Vec<KeySetSource>,
+
+    /// Of the other issuers' tokens, accept only those for this audience (aud). May be given several
+    /// times, in the environment separated by commas: one of them will do
+    #[arg(
+        long,
+        env = "XANO_TOKEN_AUDIENCE",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        requires = "foreign"
+    )]
+    pub token_audience: Vec<String>,
+
+    /// Of the other issuers' tokens, accept only those from this one (iss). May be given several times,
+    /// in the environment separated by commas: one of them will do
+    #[arg(
+        long,
+        env = "XANO_TOKEN_ISSUER",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        requires = "foreign"
+    )]
+    pub token_issuer: Vec<String>,
+
     /// What the other issuers call the claims, where not dbo_id, row_id and extras, as in
     /// row_id=sub,extras=meta; dbo_id:=1 puts all their people into table 1
-    #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
+    #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "foreign")]
     pub token_claims: Option<ClaimNames>,
 
     /// Where what channels keep is safe before it is acknowledged: on the disk, or in memory, which is
     /// faster and ends with the server
     #[arg(long, env = "XANO_DURABILITY", value_enum, default_value_t = Durability::Disk, value_name = "WHERE")]
     pub durability: Durability,
+
+    /// Close a connection, with code 4401, when the token that named its bearer expires; otherwise its
+    /// bearer stays who they are until the connection ends
+    #[arg(long, env = "XANO_CLOSE_EXPIRED", value_parser = BoolishValueParser::new())]
+    pub close_expired: bool,
+
+    /// Let nobody sign up; who has signed up before can log in
+    #[arg(long, env = "XANO_NO_SIGNUP", value_parser = BoolishValueParser::new())]
+    pub no_signup: bool,
+
+    /// How often one address may try to log in or sign up in a minute; 0 is as often as it likes
+    #[arg(long, env = "XANO_AUTH_ATTEMPTS", default_value_t = 10, value_name = "COUNT")]
+    pub auth_attempts: u32,
+
+    /// How long the tokens last that people get when they log in or sign up
+    #[arg(long, env = "XANO_AUTH_TOKEN_LIFETIME", value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
+    pub auth_token_lifetime: Duration,
+
+    /// Address or network of a reverse proxy in front of this server, whose X-Forwarded-For says whom a
+    /// request is from. May be given several times, in the environment separated by commas. Without
+    /// any, limits for each address count the other end of the connection
+    #[arg(long, env = "XANO_TRUST_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
+    pub trust_proxy: Vec<TrustedProxy>,
 
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -98,6 +154,24 @@ pub struct TokenConfig {
     /// Data directory of the server that shall accept the token
     #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
+}
+
+impl ServeConfig {
+    /// Whose tokens are accepted besides the server's own.
+    pub fn foreign_issuers(&self) -> ForeignIssuers {
+        ForeignIssuers {
+            keys: self.token_key.clone(),
+            key_sets: self.token_jwks.clone(),
+            names: self.token_claims.clone().unwrap_or_default(),
+            audiences: self.token_audience.clone(),
+            issuers: self.token_issuer.clone(),
+        }
+    }
+
+    /// What becomes of a connection whose token expires.
+    pub fn token_expiry(&self) -> TokenExpiry {
+        if self.close_expired { TokenExpiry::Close } else { TokenExpiry::Ignore }
+    }
 }
 
 /// The text is no lifetime.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
 use hub::{Identity, SessionId};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -31,11 +33,12 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::api::{self, Admin};
-use crate::auth::Verifier;
+use crate::api::{self, Accounts, Admin};
+use crate::auth::{Verified, Verifier};
 use crate::config::ServeConfig;
 use crate::node::Node;
 use crate::pages;
+use crate::peer::{PeerAddress, TrustedProxies};
 use crate::tls::{self, TlsError};
 use crate::transport::{Accepted, AcceptedStream};
 
@@ -43,6 +46,15 @@ use crate::transport::{Accepted, AcceptedStream};
 pub struct Listener {
     sockets: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
+    trusted: Arc<TrustedProxies>,
+}
+
+/// What a connection needs to be served.
+#[derive(Clone)]
+struct Reception {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    trusted: Arc<TrustedProxies>,
 }
 
 /// What stands behind the accepting side.
@@ -54,13 +66,34 @@ pub struct Front {
     pub verifier: Arc<Verifier>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
+    /// What becomes of a connection whose token expires.
+    pub expiry: TokenExpiry,
+    /// The default API group, if there is to be one.
+    pub accounts: Option<Accounts>,
+}
+
+/// What becomes of a connection whose token expires.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TokenExpiry {
+    /// Who was named by it stays who they are until the connection ends.
+    #[default]
+    Ignore,
+    /// It is closed, with 4401.
+    Close,
 }
 
 /// What a handshake asked for.
 struct Admission {
     connection_hash: String,
+    bearer: Bearer,
+}
+
+/// Who opens a connection, as far as its token says.
+#[derive(Default)]
+struct Bearer {
     identity: Identity,
-    token_refused: Option<ErrorCode>,
+    valid_until: Option<u64>,
+    refused: Option<ErrorCode>,
 }
 
 /// Why a server cannot listen.
@@ -135,7 +168,10 @@ impl Listener {
         }
         match missing {
             Some(error) if sockets.is_empty() => Err(error),
-            _ => Ok(Self { sockets, tls }),
+            _ => {
+                let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
+                Ok(Self { sockets, tls, trusted })
+            }
         }
     }
 
@@ -148,7 +184,7 @@ impl Listener {
 /// Serves until `shutdown` is done, then ends every connection in order.
 pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
     let node = Arc::clone(&front.node);
-    let admin = front.admin.clone();
+    let Front { admin, accounts, .. } = front.clone();
     let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -158,13 +194,18 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     if let Some(admin) = admin {
         router = router.nest(META, api::router(admin));
     }
+    if let Some(accounts) = accounts {
+        router = router.nest(AUTH, api::auth_router(accounts));
+    }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
-    for socket in listener.sockets {
-        let (router, tls, mut stopped) = (router.clone(), listener.tls.clone(), stopped.clone());
+    let Listener { sockets, tls, trusted } = listener;
+    let reception = Reception { router, tls, trusted };
+    for socket in sockets {
+        let (reception, mut stopped) = (reception.clone(), stopped.clone());
         loops.spawn(async move {
             tokio::select! {
-                () = accept(&socket, &router, tls.as_ref()) => {}
+                () = accept(&socket, &reception) => {}
                 _ = stopped.changed() => {}
             }
         });
@@ -179,11 +220,11 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>) {
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve_connection(stream, router.clone(), tls.cloned()));
+            Ok((stream, peer)) => {
+                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -194,14 +235,14 @@ async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let result = match tls {
-        None => serve_http(stream, router).await,
+    let result = match reception.tls.clone() {
+        None => serve_http(stream, peer, reception).await,
         Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, router).await,
+            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!("a TLS handshake took too long"),
         },
@@ -211,15 +252,23 @@ async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcce
     }
 }
 
-async fn serve_http<S>(stream: S, router: Router) -> hyper::Result<()>
+/// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
+async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
+    let Reception { router, trusted, .. } = reception;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let peer = PeerAddress::of(peer, request.headers(), &trusted);
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await
 }
@@ -241,7 +290,7 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier, .. }): State<Front>,
+    State(Front { node, verifier, expiry, .. }): State<Front>,
     Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
@@ -269,11 +318,16 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
-    let (identity, token_refused) = identify(&verifier, token.as_ref());
-    let admission = Admission { connection_hash, identity, token_refused };
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => hand_over(upgraded, &node, admission),
+            Ok(upgraded) => {
+                let mut bearer = identify(&verifier, token.as_ref()).await;
+                if expiry == TokenExpiry::Ignore {
+                    bearer.valid_until = None;
+                }
+                let admission = Admission { connection_hash, bearer };
+                hand_over(upgraded, &node, admission);
+            }
             Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
         }
     });
@@ -281,13 +335,13 @@ async fn realtime(
 }
 
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
-fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> (Identity, Option<ErrorCode>) {
-    match token.map(|token| verifier.verify(token.as_bytes())) {
-        None => (Identity::Anonymous, None),
-        Some(Ok(identity)) => (identity, None),
-        Some(Err(reason)) => {
+async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
+    let Some(token) = token else { return Bearer::default() };
+    match verifier.verify_or_fetch(token.as_bytes()).await {
+        Ok(Verified { identity, valid_until }) => Bearer { identity, valid_until, refused: None },
+        Err(reason) => {
             tracing::debug!(%reason, "a token was refused");
-            (Identity::Anonymous, Some(ErrorCode::InvalidToken))
+            Bearer { refused: Some(ErrorCode::InvalidToken), ..Bearer::default() }
         }
     }
 }
@@ -316,8 +370,16 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    let Admission { connection_hash, identity, token_refused } = admission;
-    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused });
+    let Admission { connection_hash, bearer } = admission;
+    node.accept(Accepted {
+        stream,
+        received,
+        connection_hash,
+        id,
+        identity: bearer.identity,
+        ends: bearer.valid_until,
+        token_refused: bearer.refused,
+    });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.
@@ -356,6 +418,8 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where the Metadata API is; there is one workspace.
 const META: &str = "/api:meta/workspace/1/realtime";
+/// Where the default API group is.
+const AUTH: &str = "/api:main/auth";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a client may take for its request's head, or for the TLS handshake.

@@ -10,16 +10,19 @@ mod journal;
 mod log;
 mod node;
 mod pages;
+pub mod peer;
+mod rate_limit;
 mod shard;
 pub mod tls;
 mod transport;
 
 pub mod auth;
 pub mod config;
+pub mod outbound;
 pub mod store;
 
-pub use api::Admin;
+pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
 pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
-pub use http::{Front, Listener, ServeError, serve};
+pub use http::{Front, Listener, ServeError, TokenExpiry, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};

@@ -10,8 +10,11 @@ use clap::Parser;
 use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
+use server::outbound::{Outbound, Reach};
 use server::store::{DataDir, Realtime, Store, StoreError};
-use server::{Admin, Front, Listener, Node, NodeOptions, serve};
+use server::{
+    AccountOptions, Accounts, Admin, Front, Listener, Node, NodeOptions, SignUpPolicy, serve,
+};
 use tokio::signal;
 
 fn main() -> ExitCode {
@@ -52,8 +55,12 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     if config.demo {
         open_demo(&store)?;
     }
-    let names = config.token_claims.clone().unwrap_or_default();
-    let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
+    let key = data.signing_key()?;
+    let verifier = Arc::new(Verifier::new(&key, config.foreign_issuers())?);
+    let _keeping = match config.token_jwks.is_empty() {
+        true => None,
+        false => Some(verifier.keep_keys(&Outbound::new(Reach::Anywhere)?).await),
+    };
     let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
     let options = NodeOptions {
@@ -63,9 +70,15 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     };
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
-    let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
+    let admin = Some(Admin::new(Arc::clone(&node), Arc::clone(&store), &data.admin_token()?));
+    let options = AccountOptions {
+        attempts: config.auth_attempts,
+        sign_up: if config.no_signup { SignUpPolicy::Closed } else { SignUpPolicy::Open },
+        token_lifetime: config.auth_token_lifetime,
+    };
+    let accounts = Some(Accounts::new(store, key, Arc::clone(&verifier), options)?);
     announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
-    let front = Front { node, verifier: Arc::new(verifier), admin };
+    let front = Front { node, verifier, expiry: config.token_expiry(), admin, accounts };
     serve(listener, front, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())

@@ -173,6 +173,9 @@ impl Shard {
             accepted.token_refused,
             self.clock.now,
         );
+        if let Some(ends) = accepted.ends {
+            self.hub.handle_expiry(key, ends);
+        }
         self.carry_out();
         if self.draining {
             return self.end(key, CloseCode::Draining);

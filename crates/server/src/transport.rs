@@ -24,6 +24,8 @@ pub struct Accepted {
     pub id: SessionId,
     /// Who it is.
     pub identity: Identity,
+    /// When its identity ends and the connection with it, in milliseconds since 1970, if it shall.
+    pub ends: Option<u64>,
     /// Set when it brought a token that names nobody.
     pub token_refused: Option<ErrorCode>,
 }

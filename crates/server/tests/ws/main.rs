@@ -1,5 +1,6 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
+mod accounts;
 mod continuity;
 mod durability;
 mod endings;
@@ -7,6 +8,7 @@ mod handshake;
 mod hostile;
 mod identity;
 mod joining;
+mod key_sets;
 mod messages;
 mod program;
 mod refusals;

@@ -11,6 +11,7 @@ use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
 use server::config::{Durability, LogLevel, ServeConfig};
+use server::outbound::{Outbound, Reach};
 use server::{Front, Listener, Node, NodeOptions, serve};
 use tokio::sync::oneshot;
 use tungstenite::client::ClientRequestBuilder;
@@ -53,13 +54,20 @@ impl Server {
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
                 let node = Node::start(Arc::new(settings), &options).expect("shards can start");
-                let names = config.token_claims.unwrap_or_default();
-                let verifier = Verifier::new(&KEY, &config.token_key, &names);
+                let expiry = config.token_expiry();
+                let verifier = Verifier::new(&KEY, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
+                let client = Outbound::new(Reach::Anywhere).expect("a client can be made");
+                let _keeping = verifier.keep_keys(&client).await;
                 tell_port.send(listener.port()).expect("the test waits for the port");
                 let shutdown = async { drop(told_to_stop.await) };
-                let front =
-                    Front { node: Arc::new(node), verifier: Arc::new(verifier), admin: None };
+                let front = Front {
+                    node: Arc::new(node),
+                    verifier: Arc::new(verifier),
+                    expiry,
+                    admin: None,
+                    accounts: None,
+                };
                 serve(listener, front, shutdown).await;
             });
             // The test may not care.
@@ -104,7 +112,15 @@ pub(crate) fn config() -> ServeConfig {
         tls_cert: None,
         tls_key: None,
         token_key: Vec::new(),
+        token_jwks: Vec::new(),
+        token_audience: Vec::new(),
+        token_issuer: Vec::new(),
         token_claims: None,
+        close_expired: false,
+        no_signup: false,
+        auth_attempts: 10,
+        auth_token_lifetime: Duration::from_secs(60),
+        trust_proxy: Vec::new(),
         threads: None,
         log: LogLevel::Error,
         durability: Durability::Disk,
