@@ -1,4 +1,7 @@
-//! What the operator decides when the server starts: command line and environment, typed.
+//! What the operator decides when the server starts: command line, environment and file, typed.
+
+mod file;
+mod load;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +12,10 @@ use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
 use crate::auth::{ClaimNames, Extras, parse_row_id};
+use crate::origin::AllowedOrigin;
+
+pub use file::{Fault, FileError, Mistake};
+pub use load::{LoadError, Loaded};
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
 #[derive(Debug, Parser)]
@@ -17,6 +24,11 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// File (TOML) with any of the options of `serve` under their long names, with _ for -, as in
+    /// data_dir = "/srv/xano". Command line and environment come before it
+    #[arg(long, env = "XANO_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
 }
 
 /// What the program can do.
@@ -24,11 +36,14 @@ pub struct Cli {
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
     Serve(ServeConfig),
+    /// Check the options and the files they name as `serve` would, and end
+    Check(ServeConfig),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
 }
 
-/// How to serve. Every option can also be given in the environment; the command line comes first.
+/// How to serve. Every option can also be given in the environment or in a file; the command line
+/// comes first.
 #[derive(Args, Debug)]
 pub struct ServeConfig {
     /// Address and port to listen on; port 0 takes a free one
@@ -51,6 +66,13 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// Origin of pages that may open WebSocket connections, as in https://www.example.com, or
+    /// https://*.example.com for all below; null stands for pages opened from disk. May be given
+    /// several times, in the environment separated by commas. All may if none is given, and programs
+    /// that are no browsers always may
+    #[arg(long, env = "XANO_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<AllowedOrigin>,
+
     /// Public key (PEM) of another issuer of tokens: RSA for RS256, EC P-256 for ES256, or Ed25519 for
     /// EdDSA. May be given several times, in the environment separated by commas. Every token it signed
     /// is accepted, whatever audience it names
@@ -66,9 +88,18 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
+    /// How long to spread the ends of the connections over when told to stop, so that their clients do
+    /// not come back all at once: 0, or a number with s, m or h, one hour at most
+    #[arg(long, env = "XANO_DRAIN_WINDOW", default_value = "5s", value_name = "TIME", value_parser = parse_window)]
+    pub drain_window: Duration,
+
     /// Least important messages to log
     #[arg(long, env = "XANO_LOG", value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub log: LogLevel,
+
+    /// How to write them: for people, or one JSON object a line for programs
+    #[arg(long, env = "XANO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
 }
 
 /// Whom a new token names, and for how long.
@@ -100,6 +131,20 @@ pub struct TokenConfig {
 #[error("a lifetime is a whole number from 1 on with s, m, h or d, as in 30s, 15m, 24h or 7d")]
 pub struct LifetimeError;
 
+/// The text is no time to spread something over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a window is 0 or a whole number with s, m or h, as in 30s, and at most 1h")]
+pub struct WindowError;
+
+/// How to write what is logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
 /// How much to log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogLevel {
@@ -114,14 +159,20 @@ pub enum LogLevel {
 }
 
 fn parse_lifetime(text: &str) -> Result<Duration, LifetimeError> {
+    parse_time(text).filter(|time| !time.is_zero()).ok_or(LifetimeError)
+}
+
+fn parse_window(text: &str) -> Result<Duration, WindowError> {
+    let window = if text == "0" { Some(Duration::ZERO) } else { parse_time(text) };
+    window.filter(|window| *window <= MAX_WINDOW).ok_or(WindowError)
+}
+
+fn parse_time(text: &str) -> Option<Duration> {
     let (number, seconds) = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)]
         .into_iter()
-        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
-        .ok_or(LifetimeError)?;
-    match number.parse::<u32>() {
-        Err(_) | Ok(0) => Err(LifetimeError),
-        Ok(number) => Ok(Duration::from_secs(u64::from(number) * seconds)),
-    }
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
+    let number = number.parse::<u32>().ok()?;
+    Some(Duration::from_secs(u64::from(number) * seconds))
 }
 
 /// The channels of the chat demo.
@@ -160,9 +211,22 @@ impl From<LogLevel> for tracing::Level {
     }
 }
 
+/// The longest time that a stop may be spread over.
+const MAX_WINDOW: Duration = Duration::from_secs(3_600);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_may_be_nothing_and_has_an_end() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("5s", 5), ("2m", 120), ("1h", 3_600)] {
+            assert_eq!(parse_window(text), Ok(Duration::from_secs(seconds)));
+        }
+        for wrong in ["", "5", "-1s", "61m", "2h", "1d", "5 s", "00"] {
+            assert_eq!(parse_window(wrong), Err(WindowError), "{wrong}");
+        }
+    }
 
     #[test]
     fn lifetimes_have_a_unit() {

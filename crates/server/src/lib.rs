@@ -8,8 +8,10 @@ mod http;
 mod inbox;
 mod log;
 mod node;
+mod origin;
 mod pages;
 mod shard;
+mod shutdown;
 pub mod tls;
 mod transport;
 
@@ -22,3 +24,5 @@ pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};
+pub use origin::AllowedOrigins;
+pub use shutdown::{Phase, Shutdown, Stop, on_hangup};

@@ -1,51 +1,82 @@
 //! `xano-realtime`: reads its configuration, serves, and stops when told to; or prints a token.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use clap::Parser;
 use protocol::Permissions;
-use server::auth::Verifier;
-use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
+use server::auth::{SigningKey, Verifier};
+use server::config::{
+    Cli, Command, LoadError, Loaded, LogFormat, LogLevel, ServeConfig, TokenConfig, demo_channels,
+};
 use server::store::{DataDir, Realtime, Store, StoreError};
-use server::{Admin, Front, Listener, Node, NodeOptions, serve};
-use tokio::signal;
+use server::tls::Tls;
+use server::{
+    Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, on_hangup, serve,
+};
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let level = match &command {
-        Command::Serve(config) => config.log,
-        Command::Token(_) => LogLevel::Warn,
+    let Loaded { cli, readable_by_all } = match Cli::load(env::args_os()) {
+        Ok(loaded) => loaded,
+        Err(LoadError::Usage(error)) => error.exit(),
+        Err(error) => {
+            tell(&error.into());
+            // As clap has it: what was asked for is wrong, and asking again will not help.
+            return ExitCode::from(2);
+        }
     };
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::from(level))
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
-    let result = match command {
+    start_log(&cli.command);
+    if let Some(file) = readable_by_all {
+        let file = file.display();
+        tracing::warn!(%file, "everybody on this machine may read a secret in the configuration file; chmod o-r keeps them out");
+    }
+    let result = match cli.command {
         Command::Serve(config) => run(&config),
+        Command::Check(config) => check(&config),
         Command::Token(config) => print_token(config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = error.to_string();
-            for cause in error.chain().skip(1) {
-                text = format!("{text}: {cause}");
-            }
-            // With no terminal left to tell, the exit code still does.
-            writeln!(io::stderr(), "error: {text}").ok();
+            tell(&error);
             ExitCode::FAILURE
         }
     }
 }
 
+fn tell(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        text = format!("{text}: {cause}");
+    }
+    // With no terminal left to tell, the exit code still does.
+    writeln!(io::stderr(), "error: {text}").ok();
+}
+
+fn start_log(command: &Command) {
+    let (level, format) = match command {
+        Command::Serve(config) => (config.log, config.log_format),
+        Command::Check(_) | Command::Token(_) => (LogLevel::Warn, LogFormat::Text),
+    };
+    let log = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::from(level))
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(config.drain_window).context(NO_SIGNALS)?;
     let listener = Listener::bind(config)?;
+    let tls = listener.tls().cloned();
+    on_hangup(move || reload(tls.as_ref())).context(NO_SIGNALS)?;
     let data = DataDir::open(&config.data_dir)?;
     let store = Arc::new(data.store()?);
     if config.demo {
@@ -61,10 +92,44 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
     announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
-    let front = Front { node, verifier: Arc::new(verifier), admin };
-    serve(listener, front, told_to_stop()).await;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = config.listen,
+        port = listener.port(),
+        tls = listener.tls().is_some(),
+        threads = options.shards,
+        data_dir = %config.data_dir.display(),
+        "serving"
+    );
+    let origins = Arc::new(AllowedOrigins::new(config.allow_origin.clone()));
+    let front = Front { node, verifier: Arc::new(verifier), origins, admin };
+    serve(listener, front, shutdown).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Does what comes before serving and leaves no trace.
+fn check(config: &ServeConfig) -> anyhow::Result<()> {
+    Listener::check(config)?;
+    let names = config.token_claims.clone().unwrap_or_default();
+    // Whose own key it is makes no difference to those of others.
+    Verifier::new(&SigningKey::from_random([0; 32]), &config.token_key, &names)?;
+    writeln!(io::stdout(), "ok: `serve` can start with these options")
+        .context("cannot write to the standard output")
+}
+
+fn reload(tls: Option<&Tls>) {
+    let Some(tls) = tls else {
+        return tracing::info!("SIGHUP: there is no certificate to read again");
+    };
+    let file = tls.certificate_path().display();
+    match tls.reload() {
+        Ok(()) => tracing::info!(%file, "the certificate was read again, for new connections"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the new certificate is of no use, so the old one stays");
+        }
+    }
 }
 
 fn print_token(config: TokenConfig) -> anyhow::Result<()> {
@@ -123,28 +188,4 @@ fn announce(
     out.flush()
 }
 
-async fn told_to_stop() {
-    let interrupted = async {
-        if let Err(error) = signal::ctrl_c().await {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut terminated) => drop(terminated.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for SIGTERM");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
-    tracing::info!("stopping: every connection is told, with close code 1012");
-}
+const NO_SIGNALS: &str = "cannot listen for signals";

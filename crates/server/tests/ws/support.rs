@@ -10,9 +10,8 @@ use std::time::Duration;
 use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
-use server::config::{LogLevel, ServeConfig};
-use server::{Front, Listener, Node, NodeOptions, serve};
-use tokio::sync::oneshot;
+use server::config::{LogFormat, LogLevel, ServeConfig};
+use server::{AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
 use tungstenite::client::ClientRequestBuilder;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message, WebSocket};
@@ -27,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A running server. Dropping it tells it to stop.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Stop,
     stopped: mpsc::Receiver<()>,
 }
 
@@ -42,7 +41,7 @@ impl Server {
     }
 
     pub(crate) fn serving(config: ServeConfig, settings: Settings, options: NodeOptions) -> Self {
-        let (stop, told_to_stop) = oneshot::channel();
+        let (stop, shutdown) = Shutdown::new(config.drain_window);
         let (tell_port, port) = mpsc::channel();
         let (tell_stopped, stopped) = mpsc::channel();
         thread::spawn(move || {
@@ -57,21 +56,21 @@ impl Server {
                 let verifier = Verifier::new(&KEY, &config.token_key, &names);
                 let verifier = verifier.expect("the keys are right");
                 tell_port.send(listener.port()).expect("the test waits for the port");
-                let shutdown = async { drop(told_to_stop.await) };
-                let front =
-                    Front { node: Arc::new(node), verifier: Arc::new(verifier), admin: None };
+                let origins = Arc::new(AllowedOrigins::new(config.allow_origin));
+                let (node, verifier) = (Arc::new(node), Arc::new(verifier));
+                let front = Front { node, verifier, origins, admin: None };
                 serve(listener, front, shutdown).await;
             });
             // The test may not care.
             tell_stopped.send(()).ok();
         });
         let port = port.recv_timeout(PATIENCE).expect("the server starts");
-        Self { port: port.expect("a listener has a port"), stop: Some(stop), stopped }
+        Self { port: port.expect("a listener has a port"), stop, stopped }
     }
 
-    /// Tells the server to stop, without waiting.
-    pub(crate) fn stop(&mut self) {
-        drop(self.stop.take());
+    /// Tells the server to stop, and again to stop at once, without waiting.
+    pub(crate) fn stop(&self) {
+        self.stop.tell();
     }
 
     /// Waits until the server has stopped.
@@ -103,10 +102,13 @@ pub(crate) fn config() -> ServeConfig {
         demo: false,
         tls_cert: None,
         tls_key: None,
+        allow_origin: Vec::new(),
         token_key: Vec::new(),
         token_claims: None,
         threads: None,
+        drain_window: Duration::ZERO,
         log: LogLevel::Error,
+        log_format: LogFormat::Text,
     }
 }
 

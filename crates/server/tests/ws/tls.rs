@@ -106,7 +106,7 @@ fn a_long_answer_comes_to_its_end_without_anybody_saying_more() {
 
 #[test]
 fn a_stopping_server_says_so() {
-    let mut secure = Secure::start("drain");
+    let secure = Secure::start("drain");
     let mut clients: Vec<_> = (0..3).map(|_| secure.member()).collect();
     secure.server.stop();
     for client in &mut clients {
