@@ -371,6 +371,20 @@ pub(crate) fn handshake(hash: &str, more: &str) -> String {
     )
 }
 
+/// Asks as `METHOD /path`, once; the whole answer.
+pub(crate) fn ask(port: u16, what: &str) -> String {
+    exchange(port, &format!("{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+}
+
+/// Sends `request` and reads until the server closes.
+pub(crate) fn exchange(port: u16, request: &str) -> String {
+    let mut tcp = tcp(port);
+    tcp.write_all(request.as_bytes()).expect("the server reads");
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).expect("the answer comes whole");
+    answer
+}
+
 pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
