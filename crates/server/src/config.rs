@@ -40,6 +40,8 @@ pub enum Command {
     Check(ServeConfig),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
+    /// Push a Realtime Event to a channel of a running server
+    Event(EventConfig),
 }
 
 /// How to serve. Every option can also be given in the environment or in a file; the command line
@@ -124,6 +126,42 @@ pub struct TokenConfig {
     /// Data directory of the server that shall accept the token
     #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
+}
+
+/// An event, and the server to push it.
+#[derive(Args, Debug)]
+pub struct EventConfig {
+    /// Channel whose members shall get it
+    #[arg(long, value_name = "NAME")]
+    pub channel: String,
+
+    /// What they get: any JSON, or - for what comes on the standard input
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub data: String,
+
+    /// Only members that stand for a record of this table
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub auth_table: Option<u64>,
+
+    /// Only members that stand for this record of the table
+    #[arg(long, value_name = "ID", value_parser = parse_row_id, requires = "auth_table")]
+    pub auth_id: Option<RowId>,
+
+    /// The same key again, within two minutes, pushes nothing
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+
+    /// Where the server is
+    #[arg(long, env = "XANO_URL", default_value = "http://localhost:8787", value_name = "URL")]
+    pub url: String,
+
+    /// Data directory of the server, which has the admin token
+    #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// File with the admin token, where the data directory is on another machine
+    #[arg(long, env = "XANO_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// The text is no lifetime.

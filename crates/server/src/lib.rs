@@ -17,6 +17,7 @@ mod transport;
 
 pub mod auth;
 pub mod config;
+pub mod event;
 pub mod outbound;
 pub mod store;
 

@@ -10,12 +10,13 @@ use anyhow::Context;
 use protocol::Permissions;
 use server::auth::{SigningKey, Verifier};
 use server::config::{
-    Cli, Command, LoadError, Loaded, LogFormat, LogLevel, ServeConfig, TokenConfig, demo_channels,
+    Cli, Command, EventConfig, LoadError, Loaded, LogFormat, LogLevel, ServeConfig, TokenConfig,
+    demo_channels,
 };
 use server::store::{DataDir, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
-    Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, on_hangup, serve,
+    Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, event, on_hangup, serve,
 };
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => run(&config),
         Command::Check(config) => check(&config),
         Command::Token(config) => print_token(config),
+        Command::Event(config) => push_event(&config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,7 +61,9 @@ fn tell(error: &anyhow::Error) {
 fn start_log(command: &Command) {
     let (level, format) = match command {
         Command::Serve(config) => (config.log, config.log_format),
-        Command::Check(_) | Command::Token(_) => (LogLevel::Warn, LogFormat::Text),
+        Command::Check(_) | Command::Token(_) | Command::Event(_) => {
+            (LogLevel::Warn, LogFormat::Text)
+        }
     };
     let log = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::from(level))
@@ -138,6 +142,14 @@ fn print_token(config: TokenConfig) -> anyhow::Result<()> {
     let expires = SystemTime::now().checked_add(config.expires).context("the clock is wrong")?;
     let token = key.issue(&permissions, &config.extras, expires)?;
     writeln!(io::stdout(), "{token}").context("cannot write to the standard output")
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn push_event(config: &EventConfig) -> anyhow::Result<()> {
+    let count = event::push(config).await?;
+    let connections = if count == 1 { "connection" } else { "connections" };
+    writeln!(io::stdout(), "delivered to {count} {connections} of this node")
+        .context("cannot write to the standard output")
 }
 
 /// Switches realtime on, and declares the demo's channels that are not there yet.

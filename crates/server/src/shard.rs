@@ -172,7 +172,13 @@ impl Shard {
             return tracing::warn!(%error, "a connection could not be registered and was dropped");
         }
         self.generation = self.generation.wrapping_add(1);
-        entry.insert(Connection::new(stream, self.generation));
+        entry.insert(Connection::new(accepted.id, stream, self.generation));
+        tracing::debug!(
+            session.id = %accepted.id,
+            session.authenticated = accepted.identity.is_authenticated(),
+            shard.id = self.id.0,
+            "a connection was opened"
+        );
         let key = SessionKey { index: index as u32, generation: self.generation };
         let session = (accepted.id, &accepted.identity);
         self.hub.handle_open(
@@ -283,6 +289,7 @@ impl Shard {
         self.hub.handle_close(key);
         self.carry_out();
         let Some(connection) = self.connection(key) else { return };
+        tracing::debug!(session.id = %connection.id, close.code = code, "the client closes a connection");
         connection.outbox.push(|bytes| frame::write_close(bytes, code.unwrap_or(1000), ""));
         connection.state = State::Ending { until };
         self.list(key);
@@ -365,6 +372,12 @@ impl Shard {
         if !connection.blocked {
             self.fanout.collect(connection);
         }
+        tracing::debug!(
+            session.id = %connection.id,
+            close.code = code.number(),
+            close.reason = code.reason(),
+            "a connection is closed"
+        );
         connection.outbox.push(|bytes| frame::write_close(bytes, code.number(), code.reason()));
         connection.state = State::Closing { until };
         self.fanout.list(connection, key.index);
@@ -389,6 +402,9 @@ impl Shard {
     fn remove(&mut self, index: u32) {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         let key = SessionKey { index, generation: connection.generation };
+        if connection.state == State::Open {
+            tracing::debug!(session.id = %connection.id, "a connection broke");
+        }
         connection.state = State::Ending { until: 0 };
         self.hub.handle_close(key);
         self.carry_out();

@@ -7,7 +7,8 @@ use server::NodeOptions;
 use server::config::demo_channels;
 
 use crate::support::{
-    Client, HASH, Raw, Server, ask, config, exchange, handshake, join, message, open, read_head, text_frame,
+    Client, HASH, Raw, Server, ask, config, exchange, handshake, join, message, open, read_head,
+    text_frame,
 };
 
 fn http(server: &Server, request: &str) -> String {

@@ -3,15 +3,16 @@
 mod continuity;
 mod draining;
 mod endings;
+mod events;
 mod handshake;
 mod hostile;
 mod identity;
 mod joining;
 mod logs;
 mod messages;
+mod operator;
 mod options;
 mod origins;
-mod operator;
 mod program;
 mod refusals;
 mod slow;

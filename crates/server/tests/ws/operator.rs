@@ -54,7 +54,8 @@ impl Secure {
     /// Whether the server shows a certificate that these trust.
     fn shows(&self, trusted: &Arc<ClientConfig>) -> bool {
         let mut stream = encrypted(self.program.port, trusted);
-        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let asked =
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         asked.is_ok() && stream.read_exact(&mut [0; 12]).is_ok()
     }
 }

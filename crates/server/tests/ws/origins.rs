@@ -39,10 +39,11 @@ fn with_a_list_others_are_refused_in_words_and_programs_are_not() {
     for origin in ["https://a.example", "https://shop.b.example", "null"] {
         assert!(from(&server, origin).starts_with("HTTP/1.1 101 "), "{origin}");
     }
-    for origin in ["https://evil.example", "http://a.example", "https://a.example:444", "", "\u{e4}"]
+    for origin in
+        ["https://evil.example", "http://a.example", "https://a.example:444", "", "\u{e4}"]
     {
-        let request =
-            handshake(HASH, &format!("Origin: {origin}\r\n")).replace("Upgrade\r\n", "Upgrade, close\r\n");
+        let request = handshake(HASH, &format!("Origin: {origin}\r\n"))
+            .replace("Upgrade\r\n", "Upgrade, close\r\n");
         let answer = exchange(server.port, &request);
         assert!(answer.starts_with("HTTP/1.1 403 "), "{origin}: {answer}");
     }
