@@ -1,6 +1,7 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
 mod continuity;
+mod docs;
 mod draining;
 mod endings;
 mod events;
