@@ -27,7 +27,7 @@ pub struct Cli {
 
     /// File (TOML) with any of the options of `serve` under their long names, with _ for -, as in
     /// data_dir = "/srv/xano". Command line and environment come before it
-    #[arg(long, env = "XANO_CONFIG", value_name = "FILE", global = true)]
+    #[arg(long, env = "XANO_CONFIG", value_name = "FILE", global = true, display_order = 900)]
     pub config: Option<PathBuf>,
 }
 
@@ -35,6 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
+    #[command(after_help = SIGNALS)]
     Serve(ServeConfig),
     /// Check the options and the files they name as `serve` would, and end
     Check(ServeConfig),
@@ -249,6 +250,8 @@ impl From<LogLevel> for tracing::Level {
     }
 }
 
+const SIGNALS: &str = "SIGTERM and Ctrl-C stop it in order, a second one at once. SIGHUP reads the \
+certificate again. docs/running.md has more.";
 /// The longest time that a stop may be spread over.
 const MAX_WINDOW: Duration = Duration::from_secs(3_600);
 

@@ -332,3 +332,64 @@ fn hint(nearest: Option<&str>) -> String {
         None => "; `xano-realtime serve --help` lists all, and - is _ here".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options that this program may have one day.
+    fn definition() -> clap::Command {
+        let long = |name: &'static str| Arg::new(name).long(name);
+        clap::Command::new("serve").args([
+            long("engine"),
+            long("mail-password").hide_env_values(true),
+            long("ratio").value_parser(clap::value_parser!(f64)),
+            long("strict").value_parser(clap::value_parser!(bool)),
+            long("port").value_parser(clap::value_parser!(u16)).action(ArgAction::Append),
+        ])
+    }
+
+    fn arguments(text: &str) -> Vec<String> {
+        let entries =
+            parse(text.as_bytes(), &definition()).unwrap_or_else(|found| panic!("{found:?}"));
+        let arguments = entries.into_iter().flat_map(|entry| entry.arguments);
+        arguments.map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_for_few_eyes_is_known_by_its_option_or_by_its_form() {
+        for (text, is_secret) in [
+            ("mail_password = \"x\"", true),
+            ("engine = \"redis://:hunter2@cache:6379/0\"", true),
+            ("engine = \"redis://me:hunter2@cache\"", true),
+            ("engine = \"redis://me@cache:6379\"", false),
+            ("engine = \"redis://cache:6379/a:b@c\"", false),
+            ("engine = \"memory\"", false),
+        ] {
+            let entries = parse(text.as_bytes(), &definition());
+            let found = entries.is_ok_and(|entries| entries.iter().any(|entry| entry.is_secret));
+            assert_eq!(found, is_secret, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_type_of_value_reaches_its_option() {
+        assert_eq!(arguments("ratio = 0.5"), ["--ratio=0.5"]);
+        assert_eq!(arguments("ratio = 2"), ["--ratio=2"]);
+        assert_eq!(arguments("strict = false"), ["--strict=false"]);
+        assert_eq!(arguments("port = [0x50, 8_080]"), ["--port=80", "--port=8080"]);
+        assert_eq!(arguments("port = 80"), ["--port=80"]);
+        assert_eq!(arguments("engine = \"--strict=true\""), ["--engine=--strict=true"]);
+        assert_eq!(arguments(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_refused_value_is_not_shown() {
+        let found = parse(b"mail_password = 1\nport = \"hunter2\"", &definition());
+        let Err(found) = found else { panic!("it is wrong") };
+        assert!(
+            found.iter().all(|(.., fault)| !fault.to_string().contains("hunter2")),
+            "{found:?}"
+        );
+    }
+}

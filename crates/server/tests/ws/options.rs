@@ -210,3 +210,19 @@ fn what_is_right_is_said_to_be_and_nothing_is_created() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("ok: "));
     assert!(!data.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_everybody_may_read_is_told_once_and_not_shown() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder =
+        Folder::with("options-secret", "token_key = \"store://me:hunter2@here/key.pem\"\n");
+    for (mode, is_told) in [(0o644, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(folder.file(), fs::Permissions::from_mode(mode)).expect("it is ours");
+        let errors = String::from_utf8(check_file(&folder.file(), &[]).stderr);
+        let errors = errors.expect("errors are text");
+        let warning = errors.lines().find(|line| line.contains("chmod o-r keeps them out"));
+        assert_eq!(warning.is_some(), is_told, "{mode:o}: {errors}");
+        assert!(!warning.is_some_and(|warning| warning.contains("hunter2")), "{errors}");
+    }
+}
