@@ -69,8 +69,8 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Origin of pages that may open WebSocket connections, as in https://www.example.com, or
-    /// https://*.example.com for all below; null stands for pages opened from disk. May be given
+    /// Origin of pages that may open WebSocket connections, as in `https://www.example.com`, or
+    /// `https://*.example.com` for all below; `null` stands for pages opened from disk. May be given
     /// several times, in the environment separated by commas. All may if none is given, and programs
     /// that are no browsers always may
     #[arg(long, env = "XANO_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]

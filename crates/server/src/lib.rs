@@ -27,4 +27,4 @@ pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};
 pub use origin::AllowedOrigins;
-pub use shutdown::{Phase, Shutdown, Stop, on_hangup};
+pub use shutdown::{Phase, Shutdown, Stop};

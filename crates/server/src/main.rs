@@ -15,9 +15,7 @@ use server::config::{
 };
 use server::store::{DataDir, Realtime, Store, StoreError};
 use server::tls::Tls;
-use server::{
-    Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, event, on_hangup, serve,
-};
+use server::{Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, event, serve};
 
 fn main() -> ExitCode {
     let Loaded { cli, readable_by_all } = match Cli::load(env::args_os()) {
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    start_log(&cli.command);
+    let format = start_log(&cli.command);
     if let Some(file) = readable_by_all {
         let file = file.display();
         tracing::warn!(%file, "everybody on this machine may read a secret in the configuration file; chmod o-r keeps them out");
@@ -43,22 +41,25 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&error);
+            match format {
+                LogFormat::Text => tell(&error),
+                LogFormat::Json => tracing::error!("{}", in_full(&error)),
+            }
             ExitCode::FAILURE
         }
     }
 }
 
 fn tell(error: &anyhow::Error) {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        text = format!("{text}: {cause}");
-    }
     // With no terminal left to tell, the exit code still does.
-    writeln!(io::stderr(), "error: {text}").ok();
+    writeln!(io::stderr(), "error: {}", in_full(error)).ok();
 }
 
-fn start_log(command: &Command) {
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn start_log(command: &Command) -> LogFormat {
     let (level, format) = match command {
         Command::Serve(config) => (config.log, config.log_format),
         Command::Check(_) | Command::Token(_) | Command::Event(_) => {
@@ -73,14 +74,15 @@ fn start_log(command: &Command) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    format
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
-    let shutdown = Shutdown::on_signals(config.drain_window).context(NO_SIGNALS)?;
     let listener = Listener::bind(config)?;
     let tls = listener.tls().cloned();
-    on_hangup(move || reload(tls.as_ref())).context(NO_SIGNALS)?;
+    let shutdown = Shutdown::on_signals(config.drain_window, move || reload(tls.as_ref()))
+        .context("cannot listen for signals")?;
     let data = DataDir::open(&config.data_dir)?;
     let store = Arc::new(data.store()?);
     if config.demo {
@@ -95,7 +97,10 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
-    announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
+    if config.log_format == LogFormat::Text {
+        announce(config, &listener, (&node, &data))
+            .context("cannot write to the standard output")?;
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = config.listen,
@@ -103,6 +108,7 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
         tls = listener.tls().is_some(),
         threads = options.shards,
         data_dir = %config.data_dir.display(),
+        connection_hash = node.settings().connection_hash,
         "serving"
     );
     let origins = Arc::new(AllowedOrigins::new(config.allow_origin.clone()));
@@ -199,5 +205,3 @@ fn announce(
     writeln!(out, "Ctrl-C stops it.")?;
     out.flush()
 }
-
-const NO_SIGNALS: &str = "cannot listen for signals";

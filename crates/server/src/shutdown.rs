@@ -1,6 +1,9 @@
 //! "Told to stop" as a state, and the signals that tell it.
 
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -37,10 +40,14 @@ impl Shutdown {
         (Stop(sender), Self { phase, window })
     }
 
-    /// The same, stopped by SIGTERM and Ctrl-C (SIGINT). Must be called inside a tokio runtime.
-    pub fn on_signals(window: Duration) -> io::Result<Self> {
+    /// The same, stopped by SIGTERM and Ctrl-C (SIGINT), and by the end of the terminal it was started
+    /// in. At any other SIGHUP `reload` is run. Must be called inside a tokio runtime.
+    pub fn on_signals(
+        window: Duration,
+        reload: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let (stop, shutdown) = Self::new(window);
-        let mut signals = Signals::new()?;
+        let mut signals = Signals::new(reload)?;
         tokio::spawn(async move {
             signals.next().await;
             tracing::info!(
@@ -77,60 +84,69 @@ impl Stop {
     }
 }
 
-/// Runs `reload` whenever the operator sends SIGHUP. Must be called inside a tokio runtime.
-#[cfg(unix)]
-pub fn on_hangup(reload: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
-    let mut hangups = unix::signal(unix::SignalKind::hangup())?;
-    let reload = std::sync::Arc::new(reload);
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            // Files are read: others go on meanwhile.
-            let reload = std::sync::Arc::clone(&reload);
-            if tokio::task::spawn_blocking(move || reload()).await.is_err() {
-                tracing::error!("reloading has failed");
-            }
-        }
-    });
-    Ok(())
-}
-
-/// There is no such signal here.
-#[cfg(not(unix))]
-pub fn on_hangup(_: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
-    Ok(())
-}
+type Reload = Arc<dyn Fn() + Send + Sync>;
 
 #[cfg(unix)]
 struct Signals {
     interrupts: unix::Signal,
     terminations: unix::Signal,
+    hangups: unix::Signal,
+    had_terminal: bool,
+    reload: Reload,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
-        let interrupts = unix::signal(unix::SignalKind::interrupt())?;
-        Ok(Self { interrupts, terminations: unix::signal(unix::SignalKind::terminate())? })
+    fn new(reload: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        Ok(Self {
+            interrupts: unix::signal(unix::SignalKind::interrupt())?,
+            terminations: unix::signal(unix::SignalKind::terminate())?,
+            hangups: unix::signal(unix::SignalKind::hangup())?,
+            had_terminal: io::stdin().is_terminal(),
+            reload: Arc::new(reload),
+        })
     }
 
+    /// The next one that means the end.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupts.recv() => {}
-            _ = self.terminations.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupts.recv() => return,
+                _ = self.terminations.recv() => return,
+                _ = self.hangups.recv() => {
+                    if self.had_terminal && !io::stdin().is_terminal() {
+                        return tracing::info!("the terminal has gone");
+                    }
+                    self.reload().await;
+                }
+            }
+        }
+    }
+
+    /// Files are read: others go on meanwhile.
+    async fn reload(&self) {
+        let reload = Arc::clone(&self.reload);
+        if tokio::task::spawn_blocking(move || reload()).await.is_err() {
+            tracing::error!("reloading has failed");
         }
     }
 }
 
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
+struct Signals {
+    interrupts: tokio::signal::windows::CtrlC,
+    _reload: Reload,
+}
 
 #[cfg(windows)]
 impl Signals {
-    fn new() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
+    /// Nobody can ask for `reload` here.
+    fn new(reload: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let interrupts = tokio::signal::windows::ctrl_c()?;
+        Ok(Self { interrupts, _reload: Arc::new(reload) })
     }
 
     async fn next(&mut self) {
-        self.0.recv().await;
+        self.interrupts.recv().await;
     }
 }

@@ -143,3 +143,24 @@ fn the_first_signal_starts_a_spread_stop_and_the_second_ends_it() {
     assert_eq!(program.wait(), Some(0));
     assert!(program.log().contains("stopped"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_goes_takes_the_server_with_it() {
+    let data_dir = temporary("terminal");
+    let line = format!(
+        "{} serve --listen 127.0.0.1:0 --demo --drain-window 0 --data-dir {}",
+        env!("CARGO_BIN_EXE_xano-realtime"),
+        data_dir.display()
+    );
+    // It lends its child a terminal, and shows what is written to it.
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    terminal.stdin(std::process::Stdio::piped());
+    let mut program = Program::run(terminal, data_dir, |_| {});
+    let mut client = program.connect();
+    client.join("marvel-chat-room", false, false);
+    program.signal("KILL");
+    assert_eq!(client.read_close(), 1012);
+    assert_eq!(program.wait(), None);
+}

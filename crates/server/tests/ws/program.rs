@@ -5,8 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::support::{Client, PATIENCE};
 
@@ -44,21 +47,35 @@ impl Program {
         change(&mut command);
         let mut child = command.spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
-        let (mut port, mut hash) = (None, None);
-        for line in lines {
-            let line = line.expect("the program says where it listens");
-            if line.contains("is listening on ") {
-                port = line.rsplit_once(':').and_then(|(_, number)| number.parse().ok());
-            }
-            if let Some((_, text)) = line.split_once("connection hash") {
-                hash = Some(text.trim().to_owned());
-            }
-            if line.starts_with("Ctrl-C") {
-                break;
-            }
+        let (sender, told) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut program = Self { child, errors, data_dir, port: 0, hash: String::new() };
+        let patience = Instant::now() + PATIENCE;
+        while !program.is_told(&told) {
+            assert!(Instant::now() < patience, "it does not start: {}", program.log());
         }
-        let port = port.expect("the program says its port");
-        Self { child, errors, data_dir, port, hash: hash.expect("the program says its hash") }
+        program
+    }
+
+    /// Whether it has said, in words or as JSON, where it listens and under which hash.
+    fn is_told(&mut self, words: &mpsc::Receiver<String>) -> bool {
+        let log = self.log();
+        let entry = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(entry) = { entry }.find(|entry| entry["message"] == "serving") {
+            self.port =
+                entry["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+            self.hash = entry["connection_hash"].as_str().expect("a hash").to_owned();
+            return true;
+        }
+        let Ok(line) = words.recv_timeout(Duration::from_millis(10)) else { return false };
+        if line.contains("is listening on ") {
+            let port = line.rsplit_once(':').and_then(|(_, number)| number.parse().ok());
+            self.port = port.expect("the program says its port");
+        }
+        if let Some((_, text)) = line.split_once("connection hash") {
+            text.trim().clone_into(&mut self.hash);
+        }
+        line.starts_with("Ctrl-C")
     }
 
     pub(crate) fn connect(&self) -> Client {
