@@ -50,7 +50,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct ServeConfig {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "XANO_LISTEN", default_value = "localhost:8787", value_name = "HOST:PORT")]
+    #[arg(long, env = "XANO_LISTEN", default_value = "localhost:8787", value_name = "HOST:PORT", value_parser = parse_listen)]
     pub listen: String,
 
     /// Directory for what must outlive a restart; created if it is missing
@@ -170,6 +170,11 @@ pub struct EventConfig {
 #[error("a lifetime is a whole number from 1 on with s, m, h or d, as in 30s, 15m, 24h or 7d")]
 pub struct LifetimeError;
 
+/// The text is no address to listen on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an address to listen on is HOST:PORT, as in localhost:8787, 0.0.0.0:443 or [::]:443")]
+pub struct ListenError;
+
 /// The text is no time to spread something over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a window is 0 or a whole number with s, m or h, as in 30s, and at most 1h")]
@@ -199,6 +204,15 @@ pub enum LogLevel {
 
 fn parse_lifetime(text: &str) -> Result<Duration, LifetimeError> {
     parse_time(text).filter(|time| !time.is_zero()).ok_or(LifetimeError)
+}
+
+fn parse_listen(text: &str) -> Result<String, ListenError> {
+    let (host, port) = text.rsplit_once(':').ok_or(ListenError)?;
+    let is_ambiguous = host.contains(':') && !host.starts_with('[');
+    match port.parse::<u16>() {
+        Ok(_) if !host.is_empty() && !is_ambiguous => Ok(text.to_owned()),
+        _ => Err(ListenError),
+    }
 }
 
 fn parse_window(text: &str) -> Result<Duration, WindowError> {
@@ -258,6 +272,17 @@ const MAX_WINDOW: Duration = Duration::from_secs(3_600);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_has_a_host_and_a_port() {
+        for text in ["localhost:8787", "127.0.0.1:0", "[::1]:443", "[::]:80"] {
+            assert_eq!(parse_listen(text).as_deref(), Ok(text));
+        }
+        for wrong in ["", "8787", ":8787", "localhost", "localhost:", "::1:80", "a:65536", "a:http"]
+        {
+            assert_eq!(parse_listen(wrong), Err(ListenError), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_window_may_be_nothing_and_has_an_end() {

@@ -147,8 +147,8 @@ fn entry(key: &str, value: &DeValue<'_>, definition: &clap::Command) -> Result<E
     let long = key.replace('_', "-");
     let arguments = match arg.get_action() {
         // A switch is on by being named.
-        ArgAction::SetTrue if values == ["true"] => vec![format!("--{long}")],
-        ArgAction::SetTrue => Vec::new(),
+        ArgAction::SetTrue | ArgAction::SetFalse if values == ["true"] => vec![format!("--{long}")],
+        ArgAction::SetTrue | ArgAction::SetFalse => Vec::new(),
         _ => values.iter().map(|value| format!("--{long}={value}")).collect(),
     };
     for argument in &arguments {
@@ -256,7 +256,9 @@ impl Kind {
     fn of(arg: &Arg) -> Self {
         let id = arg.get_value_parser().type_id();
         let is_one_of = |ids: &[TypeId]| ids.iter().any(|one| id == *one);
-        if matches!(arg.get_action(), ArgAction::SetTrue) || id == TypeId::of::<bool>() {
+        if matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::SetFalse)
+            || id == TypeId::of::<bool>()
+        {
             Self::Switch
         } else if is_one_of(&[
             TypeId::of::<u8>(),
@@ -335,7 +337,10 @@ fn hint(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
+    use crate::config::ServeConfig;
 
     /// Options that this program may have one day.
     fn definition() -> clap::Command {
@@ -381,6 +386,28 @@ mod tests {
         assert_eq!(arguments("port = 80"), ["--port=80"]);
         assert_eq!(arguments("engine = \"--strict=true\""), ["--engine=--strict=true"]);
         assert_eq!(arguments(""), [""; 0]);
+    }
+
+    #[test]
+    fn every_option_of_serve_may_be_here_with_what_it_has_by_default() {
+        let serve = ServeConfig::augment_args(clap::Command::new("serve"));
+        for arg in serve.get_arguments() {
+            let key = arg.get_long().expect("every option has a long name").replace('-', "_");
+            let value = match (Kind::of(arg), arg.get_default_values()) {
+                (Kind::Switch, _) => "true".to_owned(),
+                (Kind::Number, [value, ..]) => value.to_string_lossy().into_owned(),
+                (_, [value, ..]) => format!("{:?}", value.to_string_lossy()),
+                // What it takes is its own business; that it is known is ours.
+                (_, []) => "1979-05-27".to_owned(),
+            };
+            match parse(format!("{key} = {value}").as_bytes(), &serve) {
+                Ok(entries) => assert_eq!(entries.len(), 1, "{key}"),
+                Err(found) => {
+                    let is_type = matches!(found[..], [(_, _, Fault::Type { .. })]);
+                    assert!(is_type && value == "1979-05-27", "{key}: {found:?}");
+                }
+            }
+        }
     }
 
     #[test]
