@@ -11,6 +11,7 @@ use protocol::{
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 use slab::Slab;
 
 use crate::channel::{Channel, ChannelKey};
@@ -33,7 +34,15 @@ pub struct Hub {
     channels: Slab<Channel>,
     names: HashMap<ChannelName, ChannelKey>,
     ids: SmallRng,
+    drain: Option<Drain>,
     outputs: VecDeque<Output>,
+}
+
+/// The sessions there were when the node was told to stop, in random order.
+#[derive(Debug)]
+struct Drain {
+    total: usize,
+    left: Vec<SessionKey>,
 }
 
 /// How far a session may go.
@@ -74,6 +83,7 @@ impl Hub {
             channels: Slab::new(),
             names: HashMap::new(),
             ids: SmallRng::seed_from_u64(seed),
+            drain: None,
             outputs: VecDeque::new(),
         }
     }
@@ -180,11 +190,25 @@ impl Hub {
         }
     }
 
-    /// Ends every session: the node is about to stop.
-    pub fn handle_drain(&mut self) {
-        for key in self.keys() {
+    /// The node is about to stop, and `passed` of the time that it takes for that has passed (from 0
+    /// to 1): ends as large a share of the sessions, in random order, so that their clients do not
+    /// come back all at once. At 1 none is left, neither of those that have come since.
+    pub fn handle_drain(&mut self, passed: f64) {
+        let mut drain = self.drain.take().unwrap_or_else(|| {
+            let mut left = self.keys();
+            left.shuffle(&mut self.ids);
+            Drain { total: left.len(), left }
+        });
+        if passed >= 1.0 {
+            drain.left = self.keys();
+        }
+        // The first goes at once, and the others at even distances.
+        let gone = (passed.max(0.0) * drain.total as f64) as usize + 1;
+        let keep = if passed < 1.0 { drain.total.saturating_sub(gone) } else { 0 };
+        for key in drain.left.drain(keep.min(drain.left.len())..) {
             self.close(key, CloseCode::Draining);
         }
+        self.drain = Some(drain);
     }
 
     /// The administrator has changed the settings. What is new holds for all that comes from now on;

@@ -1,8 +1,10 @@
 //! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+mod listener;
+mod timed;
+
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
@@ -26,36 +29,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use protocol::ErrorCode;
 use sha1::{Digest, Sha1};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use self::listener::{Listener, ServeError};
+use self::timed::Timed;
 use crate::api::{self, Accounts, Admin};
 use crate::auth::{Verified, Verifier};
-use crate::config::ServeConfig;
 use crate::node::Node;
+use crate::origin::AllowedOrigins;
 use crate::pages;
 use crate::peer::{PeerAddress, TrustedProxies};
-use crate::tls::{self, TlsError};
+use crate::shutdown::{Phase, Shutdown};
+use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
-
-/// The addresses a server listens on.
-pub struct Listener {
-    sockets: Vec<TcpListener>,
-    tls: Option<TlsAcceptor>,
-    trusted: Arc<TrustedProxies>,
-}
-
-/// What a connection needs to be served.
-#[derive(Clone)]
-struct Reception {
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    trusted: Arc<TrustedProxies>,
-}
 
 /// What stands behind the accepting side.
 #[derive(Clone, Debug)]
@@ -64,6 +54,8 @@ pub struct Front {
     pub node: Arc<Node>,
     /// Whom the clients' tokens name.
     pub verifier: Arc<Verifier>,
+    /// Whose pages may open connections.
+    pub origins: Arc<AllowedOrigins>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
     /// What becomes of a connection whose token expires.
@@ -82,6 +74,16 @@ pub enum TokenExpiry {
     Close,
 }
 
+/// What a connection needs that is accepted.
+#[derive(Clone)]
+struct Accepting {
+    router: Router,
+    tls: Option<Tls>,
+    trusted: Arc<TrustedProxies>,
+    /// Changes when the last answers are to be given.
+    stopped: watch::Receiver<()>,
+}
+
 /// What a handshake asked for.
 struct Admission {
     connection_hash: String,
@@ -96,95 +98,49 @@ struct Bearer {
     refused: Option<ErrorCode>,
 }
 
-/// Why a server cannot listen.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// `--listen` names no address.
-    #[error("cannot listen on {listen}: it is not HOST:PORT, or the host is unknown")]
-    Address {
-        /// What was given.
-        listen: String,
-        /// Why it is none.
-        source: io::Error,
-    },
-    /// Somebody else listens there.
-    #[error(
-        "cannot listen on {0}: another program uses that port; stop it, or choose another with \
-         --listen HOST:PORT (npm start -- --listen HOST:PORT)"
-    )]
-    InUse(SocketAddr),
-    /// The address cannot be listened on for another reason.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// Which address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The certificate or its key is of no use.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-}
-
-impl std::fmt::Debug for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener")
-            .field("sockets", &self.sockets)
-            .field("tls", &self.tls.is_some())
-            .finish()
-    }
-}
-
-impl Listener {
-    /// Listens where `config` says; a host with several addresses is served on all of them. Must be
-    /// called inside a tokio runtime.
-    pub fn bind(config: &ServeConfig) -> Result<Self, ServeError> {
-        let listen = &config.listen;
-        let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
-        let addresses = listen
-            .to_socket_addrs()
-            .map_err(|source| ServeError::Address { listen: listen.clone(), source })?;
-        let mut sockets: Vec<TcpListener> = Vec::new();
-        let mut missing = None;
-        for mut address in addresses {
-            if let (0, Some(first)) = (address.port(), sockets.first()) {
-                let port = first
-                    .local_addr()
-                    .map_err(|source| ServeError::Bind { address, source })?
-                    .port();
-                address.set_port(port);
-            }
-            match listen_on(address) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    return Err(ServeError::InUse(address));
-                }
-                // A machine without IPv6 still calls ::1 localhost; the other address will do.
-                Err(source) => missing = Some(ServeError::Bind { address, source }),
-            }
-        }
-        match missing {
-            Some(error) if sockets.is_empty() => Err(error),
-            _ => {
-                let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
-                Ok(Self { sockets, tls, trusted })
-            }
-        }
-    }
-
-    /// The port, the chosen one where 0 was given.
-    pub fn port(&self) -> Option<u16> {
-        self.sockets.first()?.local_addr().ok().map(|address| address.port())
-    }
-}
-
-/// Serves until `shutdown` is done, then ends every connection in order.
-pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown` says so, then ends every connection in order: those by WebSocket spread
+/// over its window, while the others still hear whether this node is ready; these at the end.
+pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let node = Arc::clone(&front.node);
-    let Front { admin, accounts, .. } = front.clone();
+    let router = router(front);
+    let (stop, stopped) = watch::channel(());
+    let mut loops = JoinSet::new();
+    let Listener { sockets, tls, trusted } = listener;
+    let accepting = Accepting { router, tls, trusted, stopped };
+    for socket in sockets {
+        let accepting = accepting.clone();
+        loops.spawn(async move {
+            let mut told = accepting.stopped.clone();
+            tokio::select! {
+                () = accept(&socket, &accepting) => {}
+                _ = told.changed() => {}
+            }
+        });
+    }
+    drop(accepting);
+    shutdown.reached(Phase::Draining).await;
+    node.drain(shutdown.window());
+    let ending = Arc::clone(&node);
+    let mut ended = tokio::task::spawn_blocking(move || ending.join());
+    let result = tokio::select! {
+        result = &mut ended => result,
+        () = shutdown.reached(Phase::Ending) => {
+            node.drain(Duration::ZERO);
+            ended.await
+        }
+    };
+    if result.is_err() {
+        tracing::error!("the shards could not be waited for");
+    }
+    stop.send_replace(());
+    while loops.join_next().await.is_some() {}
+    if timeout(LAST_ANSWERS, stop.closed()).await.is_err() {
+        tracing::debug!("some HTTP connections are cut off");
+    }
+}
+
+fn router(front: Front) -> Router {
+    let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -197,34 +153,30 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     if let Some(accounts) = accounts {
         router = router.nest(AUTH, api::auth_router(accounts));
     }
-    let (stop, stopped) = watch::channel(());
-    let mut loops = JoinSet::new();
-    let Listener { sockets, tls, trusted } = listener;
-    let reception = Reception { router, tls, trusted };
-    for socket in sockets {
-        let (reception, mut stopped) = (reception.clone(), stopped.clone());
-        loops.spawn(async move {
-            tokio::select! {
-                () = accept(&socket, &reception) => {}
-                _ = stopped.changed() => {}
-            }
-        });
-    }
-    shutdown.await;
-    // Whoever asks is told that this node is not ready until the last connection has ended.
-    node.drain();
-    if tokio::task::spawn_blocking(move || node.join()).await.is_err() {
-        tracing::error!("the shards could not be waited for");
-    }
-    drop(stop);
-    while loops.join_next().await.is_some() {}
+    router.layer(middleware::from_fn_with_state(node, in_time))
 }
 
-async fn accept(socket: &TcpListener, reception: &Reception) {
+/// Answers in time, whoever is slow; and ends kept connections while the node drains.
+async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let mut response = match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = "This request was not whole, or not done, in time (30 s).\n";
+            let close = [(CONNECTION, HeaderValue::from_static("close"))];
+            (StatusCode::REQUEST_TIMEOUT, close, text).into_response()
+        }
+    };
+    if !node.is_ready() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn accept(socket: &TcpListener, accepting: &Accepting) {
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
+                tokio::spawn(serve_connection(stream, peer.ip(), accepting.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -235,14 +187,14 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let result = match reception.tls.clone() {
-        None => serve_http(stream, peer, reception).await,
-        Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
+    let result = match accepting.tls.clone() {
+        None => serve_http(stream, peer, accepting).await,
+        Some(tls) => match timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, peer, accepting).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!("a TLS handshake took too long"),
         },
@@ -253,24 +205,30 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
+async fn serve_http<S>(stream: S, peer: IpAddr, accepting: Accepting) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, trusted, .. } = reception;
+    let Accepting { router, trusted, mut stopped, .. } = accepting;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
         request.extensions_mut().insert(peer);
         router.call(request)
     });
-    http1::Builder::new()
+    let stream = TokioIo::new(Timed::new(stream, WRITE_TIMEOUT));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 async fn page(State(Front { node, .. }): State<Front>, request: Request) -> Response {
@@ -290,7 +248,7 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier, expiry, .. }): State<Front>,
+    State(Front { node, verifier, origins, expiry, .. }): State<Front>,
     Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
@@ -303,6 +261,9 @@ async fn realtime(
     if !node.is_ready() {
         return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
             .into_response();
+    }
+    if let Some(refusal) = refuse_origin(&origins, request.headers()) {
+        return refusal;
     }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
@@ -334,6 +295,20 @@ async fn realtime(
     response
 }
 
+/// What a page hears that must not connect. Programs that are no browsers name no origin.
+fn refuse_origin(origins: &AllowedOrigins, headers: &HeaderMap) -> Option<Response> {
+    let origin = headers.get(ORIGIN)?.to_str().unwrap_or_default();
+    if origins.allows(origin) {
+        return None;
+    }
+    tracing::debug!(origin, "a page of an origin that is not allowed was refused");
+    let text = format!(
+        "Pages of {origin} may not connect to this server. Its operator can let them, with \
+         --allow-origin {origin}\n"
+    );
+    Some((StatusCode::FORBIDDEN, text).into_response())
+}
+
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
 async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
     let Some(token) = token else { return Bearer::default() };
@@ -347,13 +322,14 @@ async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
 }
 
 fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
-    let taken = match upgraded.downcast::<TokioIo<TcpStream>>() {
+    let taken = match upgraded.downcast::<TokioIo<Timed<TcpStream>>>() {
         Ok(parts) => {
-            parts.io.into_inner().into_std().map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
+            let tcp = parts.io.into_inner().into_inner().into_std();
+            tcp.map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
         }
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(upgraded) => match upgraded.downcast::<TokioIo<Timed<TlsStream<TcpStream>>>>() {
             Ok(parts) => {
-                let (tcp, tls) = parts.io.into_inner().into_inner();
+                let (tcp, tls) = parts.io.into_inner().into_inner().into_inner();
                 tcp.into_std().map(|tcp| (AcceptedStream::Tls(tcp, Box::new(tls)), parts.read_buf))
             }
             Err(_) => return tracing::error!("an upgraded connection is of an unknown kind"),
@@ -407,26 +383,25 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (!first.is_empty()).then(|| HeaderValue::from_str(first).ok()).flatten()
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart need not wait for the old connections to be forgotten.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// Where the Metadata API is; there is one workspace.
 const META: &str = "/api:meta/workspace/1/realtime";
 /// Where the default API group is.
 const AUTH: &str = "/api:main/auth";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// How long a client may take for its request's head, or for the TLS handshake.
+/// How long a client may take for its request's head, also for that of its next request, or for the
+/// TLS handshake.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take from its head to its answer, the reading of its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to read an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last answers may take when the server stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
 /// How long to wait when accepting fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

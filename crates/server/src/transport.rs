@@ -33,6 +33,8 @@ pub struct Accepted {
 /// A connection as its shard keeps it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// What its session is called by others, and in the log.
+    pub(crate) id: SessionId,
     pub(crate) stream: Stream,
     pub(crate) generation: u32,
     pub(crate) decoder: frame::Decoder,
@@ -85,8 +87,9 @@ pub(crate) struct Outbox {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, generation: u32) -> Self {
+    pub(crate) fn new(id: SessionId, stream: Stream, generation: u32) -> Self {
         Self {
+            id,
             stream,
             generation,
             decoder: frame::Decoder::default(),

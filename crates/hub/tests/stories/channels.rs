@@ -3,7 +3,7 @@
 use protocol::CloseCode;
 
 use crate::open_world;
-use crate::world::{self, Client, World};
+use crate::world::{self, World};
 
 #[test]
 fn a_message_reaches_everybody_in_the_channel_the_sender_too() {
@@ -328,16 +328,6 @@ fn a_session_joins_as_many_channels_as_it_may() {
     world.leave(a, "tree/1");
     world.join(a, "tree/new");
     assert_eq!(world::actions(&world.read(a)), ["join", "leave", "join"]);
-}
-
-#[test]
-fn a_draining_node_ends_every_session() {
-    let mut world = open_world();
-    let clients: [Client; 3] = [world.anonymous(), world.anonymous(), world.anonymous()];
-    clients.into_iter().for_each(|client| world.join(client, "open"));
-    world.drain();
-    assert!(clients.into_iter().all(|client| world.closed(client) == Some(CloseCode::Draining)));
-    assert!(world.is_empty("open"));
 }
 
 #[test]

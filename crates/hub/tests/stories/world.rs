@@ -156,8 +156,8 @@ impl World {
         self.settle();
     }
 
-    pub(crate) fn drain(&mut self) {
-        self.hub.handle_drain();
+    pub(crate) fn drain(&mut self, passed: f64) {
+        self.hub.handle_drain(passed);
         self.settle();
     }
 
