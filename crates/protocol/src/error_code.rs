@@ -36,6 +36,8 @@ pub enum ErrorCode {
     RateLimited,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
+    /// The server's disk takes nothing now; the message was not sent.
+    StorageFailed,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
     QueueFull,
     /// Made by the SDK itself, never on the wire: the frame is larger than a server takes.
@@ -61,7 +63,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -77,6 +79,7 @@ impl ErrorCode {
         Self::InvalidToken,
         Self::RateLimited,
         Self::Overloaded,
+        Self::StorageFailed,
         Self::QueueFull,
         Self::MessageTooLarge,
         Self::ConnectionClosed,
@@ -102,6 +105,7 @@ impl ErrorCode {
             Self::InvalidToken => "Invalid or expired authentication token.",
             Self::RateLimited => "Too many at once; this was not done. Try again later.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
+            Self::StorageFailed => "The server cannot store messages now; this one was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }

@@ -1,8 +1,10 @@
 //! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+mod listener;
+mod timed;
+
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
@@ -26,45 +29,25 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use protocol::ErrorCode;
 use sha1::{Digest, Sha1};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::api::{self, Admin};
-use crate::auth::Verifier;
-use crate::config::{LimitOptions, ServeConfig};
+pub use self::listener::{Listener, ServeError};
+use self::timed::Timed;
+use crate::api::{self, Accounts, Admin};
+use crate::auth::{Verified, Verifier};
 use crate::metrics::Handshake;
 use crate::node::Node;
+use crate::origin::AllowedOrigins;
 use crate::pages;
 use crate::peer::{PeerAddress, TrustedProxies};
 use crate::places::Place;
-use crate::tls::{self, TlsError};
+use crate::shutdown::{Phase, Shutdown};
+use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
-
-/// The addresses a server listens on.
-pub struct Listener {
-    sockets: Vec<TcpListener>,
-    tls: Option<TlsAcceptor>,
-    trusted: Arc<TrustedProxies>,
-    /// HTTP connections there may be at once.
-    handshakes: Arc<Semaphore>,
-    handshake_timeout: Duration,
-    metrics_public: bool,
-}
-
-/// What a connection needs to be served.
-#[derive(Clone)]
-struct Reception {
-    router: Router,
-    node: Arc<Node>,
-    handshakes: Arc<Semaphore>,
-    handshake_timeout: Duration,
-    tls: Option<TlsAcceptor>,
-    trusted: Arc<TrustedProxies>,
-}
 
 /// What stands behind the accepting side.
 #[derive(Clone, Debug)]
@@ -73,146 +56,139 @@ pub struct Front {
     pub node: Arc<Node>,
     /// Whom the clients' tokens name.
     pub verifier: Arc<Verifier>,
+    /// Whose pages may open connections.
+    pub origins: Arc<AllowedOrigins>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
+    /// What becomes of a connection whose token expires.
+    pub expiry: TokenExpiry,
+    /// The default API group, if there is to be one.
+    pub accounts: Option<Accounts>,
+}
+
+/// What becomes of a connection whose token expires.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TokenExpiry {
+    /// Who was named by it stays who they are until the connection ends.
+    #[default]
+    Ignore,
+    /// It is closed, with 4401.
+    Close,
+}
+
+/// What a connection needs that is accepted.
+#[derive(Clone)]
+struct Accepting {
+    router: Router,
+    node: Arc<Node>,
+    /// HTTP connections there may be at once.
+    handshakes: Arc<Semaphore>,
+    handshake_timeout: Duration,
+    tls: Option<Tls>,
+    trusted: Arc<TrustedProxies>,
+    /// Changes when the last answers are to be given.
+    stopped: watch::Receiver<()>,
 }
 
 /// What a handshake asked for.
 struct Admission {
     connection_hash: String,
-    identity: Identity,
-    token_refused: Option<ErrorCode>,
+    bearer: Bearer,
     place: Place,
 }
 
-/// Why a server cannot listen.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// `--listen` names no address.
-    #[error("cannot listen on {listen}: it is not HOST:PORT, or the host is unknown")]
-    Address {
-        /// What was given.
-        listen: String,
-        /// Why it is none.
-        source: io::Error,
-    },
-    /// Somebody else listens there.
-    #[error(
-        "cannot listen on {0}: another program uses that port; stop it, or choose another with \
-         --listen HOST:PORT (npm start -- --listen HOST:PORT)"
-    )]
-    InUse(SocketAddr),
-    /// The address cannot be listened on for another reason.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// Which address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The certificate or its key is of no use.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+/// Who opens a connection, as far as its token says.
+#[derive(Default)]
+struct Bearer {
+    identity: Identity,
+    valid_until: Option<u64>,
+    refused: Option<ErrorCode>,
 }
 
-impl std::fmt::Debug for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener")
-            .field("sockets", &self.sockets)
-            .field("tls", &self.tls.is_some())
-            .finish()
-    }
-}
-
-impl Listener {
-    /// Listens where `config` says; a host with several addresses is served on all of them. Must be
-    /// called inside a tokio runtime.
-    pub fn bind(config: &ServeConfig) -> Result<Self, ServeError> {
-        let listen = &config.listen;
-        let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
-        let addresses = listen
-            .to_socket_addrs()
-            .map_err(|source| ServeError::Address { listen: listen.clone(), source })?;
-        let mut sockets: Vec<TcpListener> = Vec::new();
-        let mut missing = None;
-        for mut address in addresses {
-            if let (0, Some(first)) = (address.port(), sockets.first()) {
-                let port = first
-                    .local_addr()
-                    .map_err(|source| ServeError::Bind { address, source })?
-                    .port();
-                address.set_port(port);
-            }
-            match listen_on(address) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    return Err(ServeError::InUse(address));
-                }
-                // A machine without IPv6 still calls ::1 localhost; the other address will do.
-                Err(source) => missing = Some(ServeError::Bind { address, source }),
-            }
-        }
-        match missing {
-            Some(error) if sockets.is_empty() => Err(error),
-            _ => {
-                let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
-                let LimitOptions { max_handshakes, handshake_timeout, metrics_public, .. } =
-                    config.limits;
-                let handshakes = Arc::new(Semaphore::new(max_handshakes as usize));
-                Ok(Self { sockets, tls, trusted, handshakes, handshake_timeout, metrics_public })
-            }
-        }
-    }
-
-    /// The port, the chosen one where 0 was given.
-    pub fn port(&self) -> Option<u16> {
-        self.sockets.first()?.local_addr().ok().map(|address| address.port())
-    }
-}
-
-/// Serves until `shutdown` is done, then ends every connection in order.
-pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown` says so, then ends every connection in order: those by WebSocket spread
+/// over its window, while the others still hear whether this node is ready; these at the end.
+pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let node = Arc::clone(&front.node);
-    let admin = front.admin.clone();
-    let public = listener.metrics_public;
+    let router = router(front, listener.metrics_public);
+    let (stop, stopped) = watch::channel(());
+    let mut loops = JoinSet::new();
+    let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
+    let accepting = Accepting {
+        router,
+        node: Arc::clone(&node),
+        handshakes,
+        handshake_timeout,
+        tls,
+        trusted,
+        stopped,
+    };
+    for socket in sockets {
+        let accepting = accepting.clone();
+        loops.spawn(async move {
+            let mut told = accepting.stopped.clone();
+            tokio::select! {
+                () = accept(&socket, &accepting) => {}
+                _ = told.changed() => {}
+            }
+        });
+    }
+    drop(accepting);
+    shutdown.reached(Phase::Draining).await;
+    node.drain(shutdown.window());
+    let ending = Arc::clone(&node);
+    let mut ended = spawn_blocking(move || ending.join());
+    let result = tokio::select! {
+        result = &mut ended => result,
+        () = shutdown.reached(Phase::Ending) => {
+            node.drain(Duration::ZERO);
+            ended.await
+        }
+    };
+    if result.is_err() {
+        tracing::error!("the shards could not be waited for");
+    }
+    stop.send_replace(());
+    while loops.join_next().await.is_some() {}
+    if timeout(LAST_ANSWERS, stop.closed()).await.is_err() {
+        tracing::debug!("some HTTP connections are cut off");
+    }
+}
+
+fn router(front: Front, metrics_public: bool) -> Router {
+    let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
         .route("/rt/{hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(move |front, headers| metrics(front, headers, public)))
+        .route("/metrics", get(move |front, headers| metrics(front, headers, metrics_public)))
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
         router = router.nest(META, api::router(admin));
     }
-    let (stop, stopped) = watch::channel(());
-    let mut loops = JoinSet::new();
-    let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
-    let reception =
-        Reception { router, node: Arc::clone(&node), handshakes, handshake_timeout, tls, trusted };
-    for socket in sockets {
-        let (reception, mut stopped) = (reception.clone(), stopped.clone());
-        loops.spawn(async move {
-            tokio::select! {
-                () = accept(&socket, &reception) => {}
-                _ = stopped.changed() => {}
-            }
-        });
+    if let Some(accounts) = accounts {
+        router = router.nest(AUTH, api::auth_router(accounts));
     }
-    shutdown.await;
-    // Whoever asks is told that this node is not ready until the last connection has ended.
-    node.drain();
-    if spawn_blocking(move || node.join()).await.is_err() {
-        tracing::error!("the shards could not be waited for");
-    }
-    drop(stop);
-    while loops.join_next().await.is_some() {}
+    router.layer(middleware::from_fn_with_state(node, in_time))
 }
 
-impl Reception {
+/// Answers in time, whoever is slow; and ends kept connections while the node drains.
+async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let mut response = match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = "This request was not whole, or not done, in time (30 s).\n";
+            let close = [(CONNECTION, HeaderValue::from_static("close"))];
+            (StatusCode::REQUEST_TIMEOUT, close, text).into_response()
+        }
+    };
+    if !node.is_ready() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Accepting {
     /// Waits for room for one more HTTP connection. Who is not accepted waits in the system's queue.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() {
@@ -224,12 +200,12 @@ impl Reception {
     }
 }
 
-async fn accept(socket: &TcpListener, reception: &Reception) {
+async fn accept(socket: &TcpListener, accepting: &Accepting) {
     loop {
-        let permit = reception.permit().await;
+        let permit = accepting.permit().await;
         match socket.accept().await {
             Ok((stream, peer)) => {
-                let served = serve_connection(stream, peer.ip(), reception.clone());
+                let served = serve_connection(stream, peer.ip(), accepting.clone());
                 tokio::spawn(async move {
                     served.await;
                     drop(permit);
@@ -244,16 +220,17 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let node = Arc::clone(&reception.node);
+    let node = Arc::clone(&accepting.node);
     let metrics = node.metrics();
-    let result = match reception.tls.clone() {
-        None => serve_http(stream, peer, reception).await,
-        Some(tls) => match timeout(reception.handshake_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
+    let patience = accepting.handshake_timeout;
+    let result = match accepting.tls.clone() {
+        None => serve_http(stream, peer, accepting).await,
+        Some(tls) => match timeout(patience, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, peer, accepting).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {
                 metrics.limit_reached(Limit::HandshakeTime);
@@ -272,11 +249,11 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
+async fn serve_http<S>(stream: S, peer: IpAddr, accepting: Accepting) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, node, trusted, handshake_timeout, .. } = reception;
+    let Accepting { router, node, trusted, mut stopped, handshake_timeout, .. } = accepting;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
@@ -290,13 +267,19 @@ where
             answer
         }
     });
-    http1::Builder::new()
+    let stream = TokioIo::new(Timed::new(stream, WRITE_TIMEOUT));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(handshake_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 async fn page(State(Front { node, .. }): State<Front>, request: Request) -> Response {
@@ -334,7 +317,7 @@ async fn metrics(
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier, .. }): State<Front>,
+    State(Front { node, verifier, origins, expiry, .. }): State<Front>,
     Path(connection_hash): Path<String>,
     Extension(peer): Extension<PeerAddress>,
     mut request: Request,
@@ -350,6 +333,10 @@ async fn realtime(
         node.metrics().handshake(Handshake::Draining);
         return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
             .into_response();
+    }
+    if let Some(refusal) = refuse_origin(&origins, request.headers()) {
+        node.metrics().handshake(Handshake::WrongOrigin);
+        return refusal;
     }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
@@ -369,11 +356,16 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
-    let (identity, token_refused) = identify(&verifier, token.as_ref());
-    let admission = Admission { connection_hash, identity, token_refused, place };
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => hand_over(upgraded, &node, admission),
+            Ok(upgraded) => {
+                let mut bearer = identify(&verifier, token.as_ref()).await;
+                if expiry == TokenExpiry::Ignore {
+                    bearer.valid_until = None;
+                }
+                let admission = Admission { connection_hash, bearer, place };
+                hand_over(upgraded, &node, admission);
+            }
             Err(error) => {
                 node.metrics().handshake(Handshake::Broken);
                 tracing::debug!(%error, "a connection broke during its handshake");
@@ -396,26 +388,41 @@ fn full(node: &Node, limit: Limit) -> Response {
     (status, [(RETRY_AFTER, RETRY_SECONDS)], text).into_response()
 }
 
+/// What a page hears that must not connect. Programs that are no browsers name no origin.
+fn refuse_origin(origins: &AllowedOrigins, headers: &HeaderMap) -> Option<Response> {
+    let origin = headers.get(ORIGIN)?.to_str().unwrap_or_default();
+    if origins.allows(origin) {
+        return None;
+    }
+    tracing::debug!(origin, "a page of an origin that is not allowed was refused");
+    let text = format!(
+        "Pages of {origin} may not connect to this server. Its operator can let them, with \
+         --allow-origin {origin}\n"
+    );
+    Some((StatusCode::FORBIDDEN, text).into_response())
+}
+
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
-fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> (Identity, Option<ErrorCode>) {
-    match token.map(|token| verifier.verify(token.as_bytes())) {
-        None => (Identity::Anonymous, None),
-        Some(Ok(identity)) => (identity, None),
-        Some(Err(reason)) => {
+async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
+    let Some(token) = token else { return Bearer::default() };
+    match verifier.verify_or_fetch(token.as_bytes()).await {
+        Ok(Verified { identity, valid_until }) => Bearer { identity, valid_until, refused: None },
+        Err(reason) => {
             tracing::debug!(%reason, "a token was refused");
-            (Identity::Anonymous, Some(ErrorCode::InvalidToken))
+            Bearer { refused: Some(ErrorCode::InvalidToken), ..Bearer::default() }
         }
     }
 }
 
 fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
-    let taken = match upgraded.downcast::<TokioIo<TcpStream>>() {
+    let taken = match upgraded.downcast::<TokioIo<Timed<TcpStream>>>() {
         Ok(parts) => {
-            parts.io.into_inner().into_std().map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
+            let tcp = parts.io.into_inner().into_inner().into_std();
+            tcp.map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
         }
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(upgraded) => match upgraded.downcast::<TokioIo<Timed<TlsStream<TcpStream>>>>() {
             Ok(parts) => {
-                let (tcp, tls) = parts.io.into_inner().into_inner();
+                let (tcp, tls) = parts.io.into_inner().into_inner().into_inner();
                 tcp.into_std().map(|tcp| (AcceptedStream::Tls(tcp, Box::new(tls)), parts.read_buf))
             }
             Err(_) => return tracing::error!("an upgraded connection is of an unknown kind"),
@@ -433,8 +440,17 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
     }
     let id = SessionId::from_random(id);
     node.metrics().handshake(Handshake::Accepted);
-    let Admission { connection_hash, identity, token_refused, place } = admission;
-    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused, place });
+    let Admission { connection_hash, bearer, place } = admission;
+    node.accept(Accepted {
+        stream,
+        received,
+        connection_hash,
+        id,
+        identity: bearer.identity,
+        ends: bearer.valid_until,
+        token_refused: bearer.refused,
+        place,
+    });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.
@@ -462,26 +478,26 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (!first.is_empty()).then(|| HeaderValue::from_str(first).ok()).flatten()
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart need not wait for the old connections to be forgotten.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// Where the Metadata API is; there is one workspace.
 const META: &str = "/api:meta/workspace/1/realtime";
+/// Where the default API group is.
+const AUTH: &str = "/api:main/auth";
 /// Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// When to come back to a server that is full, in seconds.
 const RETRY_SECONDS: &str = "5";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// How long a request may take from its head to its answer, the reading of its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to read an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last answers may take when the server stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
 /// How long to wait when accepting fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hub::{EngineEvent, Settings};
 use mio::{Registry, Token, Waker};
@@ -24,8 +25,9 @@ pub enum Event {
     Settings(Arc<Settings>, Sender<()>),
     /// Who waits to send to this channel may go on.
     Relieved(ChannelName),
-    /// The node stops: say so to every session and end.
-    Drain,
+    /// The node stops: say so to every session, spread over this time, and end. A later one counts
+    /// instead of an earlier one.
+    Drain(Duration),
 }
 
 /// A shard's queue of events.
@@ -47,6 +49,8 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Queue {
     events: Vec<Event>,
+    /// The shard has ended: nobody takes anything any more.
+    closed: bool,
     /// Bytes of what clients have sent and others are to read.
     bytes: usize,
     /// Channels whose readers on this shard have still much to be sent.
@@ -73,7 +77,8 @@ impl Inbox {
         })
     }
 
-    /// Adds an event, and wakes the shard if it sleeps.
+    /// Adds an event, and wakes the shard if it sleeps. Where the shard has ended the event is dropped:
+    /// nobody is left there whom it could be for.
     pub fn push(&self, event: Event) {
         let size = match &event {
             Event::Engine(EngineEvent::Published { publication, .. }) => publication.size(),
@@ -81,6 +86,9 @@ impl Inbox {
             _ => 0,
         };
         let mut queue = self.queue();
+        if queue.closed {
+            return;
+        }
         queue.events.push(event);
         queue.bytes += size;
         if queue.bytes > Self::PRESSING_BYTES {
@@ -145,6 +153,16 @@ impl Inbox {
         let mut queue = self.queue();
         mem::swap(&mut queue.events, events);
         queue.bytes = 0;
+    }
+
+    /// Says that the shard has ended.
+    pub fn close(&self) {
+        let mut queue = self.queue();
+        queue.closed = true;
+        let unread = mem::take(&mut queue.events);
+        drop(queue);
+        // A dropped event may tell others that nobody will answer.
+        drop(unread);
     }
 
     /// Says that the shard is about to sleep; whether it may, which it must not if events wait.

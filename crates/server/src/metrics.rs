@@ -68,6 +68,8 @@ pub(crate) enum Handshake {
     NotWebSocket,
     /// The node is about to stop.
     Draining,
+    /// The page's origin is not allowed.
+    WrongOrigin,
     /// There is no place for it.
     Full,
     /// The connection broke, or could not be handed over.
@@ -91,14 +93,21 @@ impl Count {
 }
 
 impl Handshake {
-    const ALL: [Self; 5] =
-        [Self::Accepted, Self::NotWebSocket, Self::Draining, Self::Full, Self::Broken];
+    const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::NotWebSocket,
+        Self::Draining,
+        Self::WrongOrigin,
+        Self::Full,
+        Self::Broken,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::NotWebSocket => "not_websocket",
             Self::Draining => "draining",
+            Self::WrongOrigin => "wrong_origin",
             Self::Full => "full",
             Self::Broken => "broken",
         }
@@ -227,6 +236,7 @@ const fn close_reason(code: CloseCode) -> &'static str {
         CloseCode::Overloaded => "too_slow",
         CloseCode::UnknownHash => "unknown_hash",
         CloseCode::Idle => "idle",
+        CloseCode::TokenExpired => "token_expired",
         CloseCode::JoinTimeout => "join_timeout",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,7 +21,7 @@ use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
 
 /// How a node serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// Threads that connections are spread over.
     pub shards: usize,
@@ -36,6 +37,8 @@ pub struct NodeOptions {
     pub max_kept_bytes: usize,
     /// What the hub allows.
     pub limits: Limits,
+    /// The directory for what channels keep, or none where that ends with the process.
+    pub journal: Option<PathBuf>,
 }
 
 /// A node that runs. Dropping it does not stop it; [`drain`](Self::drain) does.
@@ -57,6 +60,14 @@ pub enum NodeError {
     /// A shard got no poll or no thread from the operating system.
     #[error("cannot start a shard")]
     Shard(#[source] io::Error),
+    /// The journal cannot be read or written.
+    #[error("cannot use the journal in {}", path.display())]
+    Journal {
+        /// Its directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// There is no randomness.
     #[error("the operating system gives no random bytes")]
     Randomness(#[source] getrandom::Error),
@@ -73,6 +84,7 @@ impl Default for NodeOptions {
             max_connections_per_address: None,
             max_kept_bytes: MemoryEngine::MAX_KEPT_BYTES,
             limits: Limits::default(),
+            journal: None,
         }
     }
 }
@@ -89,8 +101,12 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
-        let engine = MemoryEngine::with_most(inboxes.clone(), options.max_kept_bytes);
-        let engine: Arc<dyn Engine> = Arc::new(engine);
+        let most_kept = options.max_kept_bytes;
+        let engine: Arc<dyn Engine> = match &options.journal {
+            None => Arc::new(MemoryEngine::with_most(inboxes.clone(), most_kept)),
+            Some(path) => MemoryEngine::open(inboxes.clone(), path, most_kept)
+                .map_err(|source| NodeError::Journal { path: path.clone(), source })?,
+        };
         let metrics = Metrics::new(inboxes.len());
         let mut threads = Vec::new();
         for (id, (poll, _)) in polls.into_iter().enumerate() {
@@ -201,16 +217,18 @@ impl Node {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// Says that no new connections are welcome, and ends all there are with close code 1012.
-    pub fn drain(&self) {
+    /// Says that no new connections are welcome, and ends all there are with close code 1012: one
+    /// after the other, in random order and evenly spread over `window`. Called again, the new window
+    /// counts from then on.
+    pub fn drain(&self, window: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         for inbox in &self.inboxes {
-            inbox.push(Event::Drain);
+            inbox.push(Event::Drain(window));
         }
     }
 
-    /// Waits until every shard has ended, which takes as long as the slowest client that was asked
-    /// to close, at most about five seconds.
+    /// Waits until every shard has ended. After the window that takes as long as the slowest client
+    /// that was asked to close, at most about five seconds; and what is kept goes to the disk.
     pub fn join(&self) {
         let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -218,6 +236,7 @@ impl Node {
                 tracing::error!("a shard ended in a panic");
             }
         }
+        self.engine.close();
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod data_dir;
 mod sqlite;
+mod users;
 
 pub(crate) use data_dir::random_text;
 pub use data_dir::{DataDir, DataDirError};
 pub use sqlite::{Realtime, Store, StoreError};
+pub(crate) use users::NewUser;
+pub use users::User;

@@ -14,11 +14,11 @@ use crate::node::NodeOptions;
 pub struct LimitOptions {
     /// Largest message of a client, in bytes or with KiB or MiB; a larger one closes its connection
     #[arg(long, env = "XANO_MAX_FRAME", default_value = "1MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, FRAME_SIZES))]
-    pub max_frame: usize,
+    pub max_frame: Size,
 
     /// What may wait for a slow reader before its connection is closed, in bytes or with KiB or MiB
     #[arg(long, env = "XANO_MAX_LAG", default_value = "1MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, LAG_SIZES))]
-    pub max_lag: usize,
+    pub max_lag: Size,
 
     /// Channels that one connection may be in
     #[arg(long, env = "XANO_MAX_CHANNELS", default_value_t = 1_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -69,12 +69,16 @@ pub struct LimitOptions {
     /// Memory for the histories and remembered ids of all channels, in bytes or with KiB or MiB; beyond
     /// it the oldest go
     #[arg(long, env = "XANO_MAX_HISTORY", default_value = "1024MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, HISTORY_SIZES))]
-    pub max_history: usize,
+    pub max_history: Size,
 
     /// Show /metrics to everybody; without this, only to who brings the admin token
     #[arg(long, env = "XANO_METRICS_PUBLIC", value_parser = BoolishValueParser::new())]
     pub metrics_public: bool,
 }
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size(usize);
 
 /// The text is no size, or one that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -103,8 +107,8 @@ pub enum TimeError {
 impl Default for LimitOptions {
     fn default() -> Self {
         Self {
-            max_frame: 1 << 20,
-            max_lag: 1 << 20,
+            max_frame: Size(1 << 20),
+            max_lag: Size(1 << 20),
             max_channels: 1_000,
             max_connections: None,
             max_connections_per_address: 0,
@@ -114,7 +118,7 @@ impl Default for LimitOptions {
             joins_per_second: 0,
             join_timeout: Duration::ZERO,
             idle_timeout: Duration::from_secs(60),
-            max_history: 1 << 30,
+            max_history: Size(1 << 30),
             metrics_public: false,
         }
     }
@@ -135,12 +139,12 @@ impl LimitOptions {
         }
         let per_address = self.max_connections_per_address as usize;
         NodeOptions {
-            max_frame: self.max_frame,
-            max_lag: self.max_lag,
+            max_frame: self.max_frame.0,
+            max_lag: self.max_lag.0,
             max_connections: asked
                 .unwrap_or_else(|| room.unwrap_or(MOST_CONNECTIONS).min(MOST_CONNECTIONS)),
             max_connections_per_address: (per_address > 0).then_some(per_address),
-            max_kept_bytes: self.max_history,
+            max_kept_bytes: self.max_history.0,
             limits: self.limits(),
             ..NodeOptions::default()
         }
@@ -163,14 +167,14 @@ impl LimitOptions {
     }
 }
 
-fn parse_size(text: &str, range: RangeInclusive<usize>) -> Result<usize, SizeError> {
+fn parse_size(text: &str, range: RangeInclusive<usize>) -> Result<Size, SizeError> {
     let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("", 1)]
         .into_iter()
         .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))
         .ok_or(SizeError::Form)?;
     let number: usize = number.parse().map_err(|_| SizeError::Form)?;
     let size = number.checked_mul(unit).filter(|size| range.contains(size));
-    size.ok_or(SizeError::Range(range))
+    size.map(Size).ok_or(SizeError::Range(range))
 }
 
 fn parse_time(text: &str, range: RangeInclusive<u32>) -> Result<Duration, TimeError> {
@@ -212,7 +216,7 @@ mod tests {
         let cli = Cli::try_parse_from([&["xano-realtime", "serve"], arguments].concat());
         match cli.map_err(|error| error.to_string())?.command {
             Command::Serve(config) => Ok(config.limits),
-            Command::Token(_) => unreachable!("the arguments say serve"),
+            _ => unreachable!("the arguments say serve"),
         }
     }
 

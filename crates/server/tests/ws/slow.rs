@@ -7,7 +7,7 @@ use std::time::Duration;
 use server::NodeOptions;
 
 use crate::program::Program;
-use crate::support::{Raw, Server, exchange, frame, join, message, open, request, text_frame};
+use crate::support::{Raw, Server, frame, join, message, open, request, send, text_frame};
 
 #[test]
 fn a_reader_that_stops_is_let_go_and_the_others_get_everything() {
@@ -223,7 +223,7 @@ fn a_reader_that_stops_in_many_channels_costs_no_memory_either() {
     let more =
         format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", token.trim());
     let what = "POST /api:meta/workspace/1/realtime/channel";
-    let (head, answer) = exchange(program.port, what, &more, row);
+    let (head, answer) = send(program.port, what, &more, row);
     assert!(head.starts_with("HTTP/1.1 201 "), "{head} {answer}");
     let [mut stopped, mut speaker] = [(); 2].map(|()| program.connect());
     let names: Vec<_> = (0..CHANNELS).map(|n| format!("chat/{n}")).collect();
@@ -285,7 +285,7 @@ fn assert_growth(program: &Program, before: usize, most: usize) {
 
 #[test]
 fn a_stopping_server_does_not_lose_what_a_slow_client_has_asked_for() {
-    let mut server = Server::start(vec![open("room")]);
+    let server = Server::start(vec![open("room")]);
     let mut client = Raw::connect(server.port);
     client.send(&text_frame(&join("room", true, false)));
     client.read_json();
