@@ -1,7 +1,10 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
+mod content;
 mod continuity;
 mod endings;
+mod fuzz;
+mod garbage;
 mod handshake;
 mod hostile;
 mod identity;
