@@ -34,8 +34,9 @@ export class Case {
 
   /** Plays it against a server of its own. */
   async play() {
-    const server = await Server.start({ demo: false, options: this.#options });
+    let server;
     try {
+      server = await Server.start({ demo: false, options: this.#options });
       await server.admin("PUT", "", { enabled: true, channels: this.#channels });
       const key = Buffer.from(await readFile(join(server.folder, "signing-key"), "utf8"), "base64url");
       const open = (name) => connect(server, this.#identities.get(name) ?? {}, key);
@@ -45,7 +46,7 @@ export class Case {
       error.message = `${this.#file}: ${error.message}`;
       throw error;
     } finally {
-      await server.dispose();
+      await server?.dispose();
     }
   }
 

@@ -82,6 +82,13 @@ describe("a case that does not hold", () => {
     await check(`A> {"action":"ping"}\nA> {"action":"dance"}\nA<~ {"action":"pong"}\nA<~ {"action":"pong"}\n`, /line 8: the frames do not fit these 2 lines/);
   });
 
+  test("can ask for a server with other options", async () => {
+    const head = HEAD.replace("covers", "serve --threads 1\ncovers");
+    await new Case("cases/x.txt", `${head}A joins room\n`).play();
+    const wrong = HEAD.replace("covers", "serve --threads none\ncovers");
+    await assert.rejects(new Case("cases/x.txt", `${wrong}A joins room\n`).play(), /^Error: cases\/x.txt: the server ended with code 2/);
+  });
+
   test("has a head that says what it covers", () => {
     assert.throws(() => new Case("cases/x.txt", "A claim.\n\nchannel {}\n\n"), /cases\/x.txt: a line `covers`/);
     assert.throws(() => new Case("cases/x.txt", "A claim.\n\ncovers 1\nchanel {}\n\n"), /x.txt: line 4: a head has lines/);

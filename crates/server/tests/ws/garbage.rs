@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 
 use crate::hostile::Neighbours;
-use crate::support::{HASH, Raw, frame, handshake, join, message, read_head, text_frame};
+use crate::support::{HASH, PATIENCE, Raw, frame, handshake, join, message, read_head, text_frame};
 
 #[test]
 fn every_reserved_bit_and_opcode_ends_the_connection() {
@@ -168,6 +168,22 @@ fn handshakes_that_never_end_keep_nobody_waiting() {
     neighbours.expect_peace();
     neighbours.server.member("chat/1").expect_nothing();
     drop(begun);
+    neighbours.expect_peace();
+}
+
+#[test]
+fn a_head_that_does_not_come_in_time_is_not_waited_for() {
+    let mut neighbours = Neighbours::new();
+    let mut silent = neighbours.server.tcp();
+    let mut begun = neighbours.server.tcp();
+    begun.write_all(b"GET /rt/").expect("the server reads");
+    for tcp in [&mut silent, &mut begun] {
+        // The server gives them ten seconds.
+        tcp.set_read_timeout(Some(2 * PATIENCE)).expect("a timeout can be set");
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).expect("the server closes the socket");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
     neighbours.expect_peace();
 }
 
