@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -150,7 +150,8 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
     let node = Arc::clone(&front.node);
     let admin = front.admin.clone();
     let mut router = Router::new()
-        .route("/rt/{hash}", get(realtime))
+        .route("/rt/", get(realtime))
+        .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(page)
@@ -242,7 +243,6 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
     State(Front { node, verifier, .. }): State<Front>,
-    Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
@@ -270,6 +270,9 @@ async fn realtime(
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
     let (identity, token_refused) = identify(&verifier, token.as_ref());
+    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
+    // old clients like a server that is away, and they would come back for ever.
+    let connection_hash = request.uri().path().strip_prefix("/rt/").unwrap_or_default().to_owned();
     let admission = Admission { connection_hash, identity, token_refused };
     tokio::spawn(async move {
         match upgrade.await {

@@ -1,9 +1,12 @@
 //! JSON at its edges: what a payload may hold, and what the rest of a frame may not.
 
+use std::io::Write;
+use std::thread;
+
 use serde_json::Value;
 
 use crate::hostile::Neighbours;
-use crate::support::{Client, join, message};
+use crate::support::{Client, Raw, join, message, text_frame};
 
 /// The answer to a frame that is none: it says why, and the connection goes on.
 fn expect_malformed(client: &mut Client, frame: &str, reason: &str) {
@@ -172,6 +175,32 @@ fn an_odd_id_is_acknowledged_as_it_is() {
         ));
         assert_eq!(client.read("error")["options"]["id"], id);
     }
+    neighbours.expect_peace();
+}
+
+#[test]
+fn a_thousand_joins_and_one_more_disturb_nobody() {
+    let mut neighbours = Neighbours::new();
+    let mut client = Raw::connect(neighbours.server.port);
+    let mut writer = client.tcp.try_clone().expect("a socket has two ends");
+    let name = |n: u32| format!("chat/{n}");
+    let bytes: Vec<_> = (0..=1_000).flat_map(|n| text_frame(&join(&name(n), true, true))).collect();
+    let writing = thread::spawn(move || writer.write_all(&bytes).expect("the server reads on"));
+    for n in 0..1_000 {
+        for action in ["join", "history", "presence_full"] {
+            let frame = client.read_json();
+            assert_eq!(frame["action"], action);
+            assert_eq!(frame["options"]["channel"], name(n));
+        }
+        if n % 100 == 0 {
+            neighbours.expect_peace();
+        }
+    }
+    let refusal = client.read_json();
+    assert_eq!(refusal["payload"]["code"], "too_many_channels");
+    assert_eq!(refusal["options"]["channel"], "chat/1000");
+    writing.join().expect("all is written");
+    drop(client);
     neighbours.expect_peace();
 }
 
