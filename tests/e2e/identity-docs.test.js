@@ -10,7 +10,8 @@ import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { Client, fill, match } from "../conformance/transcript.js";
+import { match } from "../conformance/pattern.js";
+import { Client } from "../conformance/transcript.js";
 import { launchBrowser, openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Server } from "./support/server.js";
@@ -121,7 +122,7 @@ describe("docs/identity.md", () => {
       let body;
       for (const line of lines) {
         const [, name, value] = /^([\w-]+): (.*)$/.exec(line) ?? [];
-        if (name) headers[name] = value.replace(/<(\w+)>/, (_, known) => fill(`<${known}>`, values));
+        if (name) headers[name] = value.replace(/<(\w+)>/, (_, known) => values.get(known));
         else [body, headers["Content-Type"]] = [line, "application/json"];
       }
       const response = await fetch(`${server.origin}${path}`, { method, headers, body });

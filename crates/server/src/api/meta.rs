@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::ApiError;
+use crate::auth::{RowIdError, parse_row_id};
 use crate::engine::PushedEvent;
 use crate::node::Node;
 use crate::store::{Realtime, Store, StoreError, random_text};
@@ -235,7 +236,7 @@ async fn push_event(State(admin): State<Admin>, body: Body<EventInput>) -> Answe
     let request = request
         .transpose()
         .map_err(|error| ApiError::Input(error.replace("options.id", "idempotency_key")))?;
-    let row_id = input.auth_id.unwrap_or(RowId::NONE);
+    let row_id = read_auth_id(input.auth_id)?;
     if input.auth_table == 0 && row_id != RowId::NONE {
         return Err(ApiError::Input(
             "auth_id names a record, so auth_table must name its table".to_owned(),
@@ -346,6 +347,20 @@ impl Default for HistoryInput {
 impl Default for Page {
     fn default() -> Self {
         Self { page: 1, per_page: 50, search: String::new() }
+    }
+}
+
+/// Which record an event is for, as tokens write it: `"7"` is record 7. Nothing leaves it open, and
+/// so does an empty text or a zero.
+fn read_auth_id(auth_id: Option<RowId>) -> Result<RowId, ApiError> {
+    match auth_id {
+        None => Ok(RowId::NONE),
+        Some(RowId::Text(text)) => match parse_row_id(&text) {
+            Ok(row_id) => Ok(row_id),
+            Err(RowIdError::Nobody) => Ok(RowId::NONE),
+            Err(error @ RowIdError::TooLong) => Err(ApiError::Input(format!("auth_id is {error}"))),
+        },
+        Some(number) => Ok(number),
     }
 }
 
