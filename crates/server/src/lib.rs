@@ -15,6 +15,7 @@ mod transport;
 
 pub mod auth;
 pub mod config;
+pub mod outbound;
 pub mod store;
 
 pub use api::Admin;
