@@ -32,6 +32,12 @@ pub enum ErrorCode {
     UnknownHash,
     /// The token is expired, or not one of this server's; the connection goes on as anonymous.
     InvalidToken,
+    /// A trigger of the channel does not let the session in.
+    JoinRefused,
+    /// A trigger of the channel does not let the message through.
+    MessageRefused,
+    /// A trigger of the channel could not be asked, so nothing was done.
+    TriggerFailed,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
@@ -56,7 +62,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -70,6 +76,9 @@ impl ErrorCode {
         Self::HistoryDisabled,
         Self::UnknownHash,
         Self::InvalidToken,
+        Self::JoinRefused,
+        Self::MessageRefused,
+        Self::TriggerFailed,
         Self::Overloaded,
         Self::QueueFull,
         Self::MessageTooLarge,
@@ -94,6 +103,9 @@ impl ErrorCode {
             Self::HistoryDisabled => "Message history is not enabled for this channel.",
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
+            Self::JoinRefused => "You are not allowed to join this channel.",
+            Self::MessageRefused => "This message was refused.",
+            Self::TriggerFailed => "A trigger of this channel failed, so this was not done.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."

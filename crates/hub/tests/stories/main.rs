@@ -2,6 +2,7 @@
 
 mod channels;
 mod continuity;
+mod triggers;
 mod world;
 
 use world::World;

@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use hub::{
-    AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
-    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
-    SessionKey, Settings,
+    AudienceClass, CallError, CallId, ChannelKey, ChannelSettings, EngineCommand, EngineEvent,
+    HistorySize, Hub, Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication,
+    Receipt, SessionId, SessionKey, Settings, Trigger,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
@@ -23,12 +23,20 @@ pub(crate) struct World {
     now: Now,
     engine: HashMap<String, Channel>,
     held: Option<VecDeque<EngineCommand>>,
+    calls: VecDeque<Asked>,
     clients: Vec<Person>,
     free: Vec<u32>,
     generation: u32,
 }
 
 type Channel = Ledger<(SessionKey, Arc<Member>, bool)>;
+
+/// A trigger that waits for the test's answer.
+pub(crate) struct Asked {
+    pub(crate) call: CallId,
+    pub(crate) trigger: u64,
+    pub(crate) input: Value,
+}
 
 struct Person {
     key: SessionKey,
@@ -43,16 +51,23 @@ const HASH: &str = "the-hash";
 
 impl World {
     pub(crate) const CHANNELS_PER_SESSION: usize = 5;
+    pub(crate) const WAITING: usize = 6;
+    pub(crate) const WAITING_BYTES: usize = 1_000;
 
     pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
-        let limits =
-            Limits { channels_per_session: Self::CHANNELS_PER_SESSION, ..Limits::default() };
+        let limits = Limits {
+            channels_per_session: Self::CHANNELS_PER_SESSION,
+            waiting_per_session: Self::WAITING,
+            waiting_bytes: Self::WAITING_BYTES,
+            ..Limits::default()
+        };
         let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
         Self {
             hub: Hub::new(settings, limits, 7),
             now: Now { seconds: 0, unix_ms: 1_000 },
             engine: HashMap::new(),
             held: None,
+            calls: VecDeque::new(),
             clients: Vec::new(),
             free: Vec::new(),
             generation: 0,
@@ -149,6 +164,38 @@ impl World {
         self.settle();
     }
 
+    pub(crate) fn change_triggers(
+        &mut self,
+        channels: Vec<ChannelSettings>,
+        triggers: Vec<Trigger>,
+    ) {
+        let settings = Settings::new(HASH.to_owned(), channels).with_triggers(triggers);
+        self.hub.handle_settings(Arc::new(settings));
+        self.settle();
+    }
+
+    /// The oldest call of a trigger that was not answered yet.
+    pub(crate) fn asked(&mut self) -> Asked {
+        self.calls.pop_front().expect("a trigger is asked")
+    }
+
+    pub(crate) fn is_asked_nothing(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    pub(crate) fn say(&mut self, call: CallId, answer: Result<&str, CallError>) {
+        let answer = answer.map(|text| text.as_bytes().to_vec());
+        self.hub.handle_called(call, answer, self.now);
+        self.settle();
+    }
+
+    /// Answers the oldest call; which trigger it was.
+    pub(crate) fn answer_next(&mut self, answer: &str) -> u64 {
+        let Asked { call, trigger, .. } = self.asked();
+        self.say(call, Ok(answer));
+        trigger
+    }
+
     pub(crate) fn switch_off(&mut self) {
         self.hub.handle_settings(Arc::new(Settings::default()));
         self.settle();
@@ -236,6 +283,15 @@ impl World {
                     Some(held) => held.push_back(command),
                     None => self.carry_out(command),
                 },
+                Output::Call { call, trigger, input } => {
+                    let input = serde_json::from_slice(&input).expect("the input is JSON");
+                    self.calls.push_back(Asked { call, trigger: trigger.id, input });
+                }
+                Output::Resume(session) => {
+                    while self.hub.handle_waiting(session, self.now) {
+                        self.settle();
+                    }
+                }
                 Output::Ping(session) => self.person(session).pings += 1,
                 Output::Close { session, code } => self.person(session).closed = Some(code),
             }
