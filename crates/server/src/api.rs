@@ -2,6 +2,7 @@
 
 mod error;
 mod meta;
+mod triggers;
 
 pub(crate) use error::ApiError;
 pub use meta::Admin;

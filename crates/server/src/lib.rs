@@ -12,6 +12,7 @@ mod pages;
 mod shard;
 pub mod tls;
 mod transport;
+mod trigger;
 
 pub mod auth;
 pub mod config;
@@ -23,3 +24,4 @@ pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use http::{Front, Listener, ServeError, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};
+pub use trigger::Caller;

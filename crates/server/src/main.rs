@@ -10,8 +10,10 @@ use clap::Parser;
 use protocol::Permissions;
 use server::auth::Verifier;
 use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
+use server::outbound::{self, Outbound, Reach};
 use server::store::{DataDir, Realtime, Store, StoreError};
-use server::{Admin, Front, Listener, Node, NodeOptions, serve};
+use server::{Admin, Caller, Front, Listener, Node, NodeOptions, serve};
+use tokio::runtime::Handle;
 use tokio::signal;
 
 fn main() -> ExitCode {
@@ -53,18 +55,30 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     }
     let names = config.token_claims.clone().unwrap_or_default();
     let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
-    let settings = store.realtime()?.to_settings();
+    let settings = store.settings()?;
+    let caller = Arc::new(caller(config)?);
     let defaults = NodeOptions::default();
     let options =
         NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
-    let node =
-        Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
+    let node = Node::start_with(Arc::new(settings), &options, Some(caller));
+    let node = Arc::new(node.context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
     announce(config, &listener, (&node, &data)).context("cannot write to the standard output")?;
     let front = Front { node, verifier: Arc::new(verifier), admin };
     serve(listener, front, told_to_stop()).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who asks triggers, in this runtime.
+fn caller(config: &ServeConfig) -> anyhow::Result<Caller> {
+    let reach = if config.allow_private_triggers { Reach::Anywhere } else { Reach::Public };
+    let limits = outbound::Limits {
+        timeout: config.trigger_timeout,
+        max_body: config.trigger_max_body as usize,
+    };
+    let outbound = Outbound::new(reach).context("cannot prepare TLS for triggers")?;
+    Ok(Caller::new(outbound, limits, Handle::current()))
 }
 
 fn print_token(config: TokenConfig) -> anyhow::Result<()> {

@@ -2,7 +2,9 @@
 
 mod data_dir;
 mod sqlite;
+mod triggers;
 
 pub(crate) use data_dir::random_text;
 pub use data_dir::{DataDir, DataDirError};
 pub use sqlite::{Realtime, Store, StoreError};
+pub use triggers::{TriggerRow, TriggerSettings};

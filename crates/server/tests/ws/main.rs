@@ -12,3 +12,4 @@ mod refusals;
 mod slow;
 mod support;
 mod tls;
+mod triggers;

@@ -8,10 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use hub::{ChannelSettings, HistorySize, Settings};
+use rustls::RootCertStore;
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
 use server::config::{LogLevel, ServeConfig};
-use server::{Front, Listener, Node, NodeOptions, serve};
+use server::outbound::{Limits, Outbound, Reach};
+use server::{Caller, Front, Listener, Node, NodeOptions, serve};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tungstenite::client::ClientRequestBuilder;
 use tungstenite::protocol::CloseFrame;
@@ -52,7 +55,9 @@ impl Server {
                 .expect("a runtime can be built");
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
-                let node = Node::start(Arc::new(settings), &options).expect("shards can start");
+                let caller = Some(Arc::new(caller(&config)));
+                let node = Node::start_with(Arc::new(settings), &options, caller)
+                    .expect("shards can start");
                 let names = config.token_claims.unwrap_or_default();
                 let verifier = Verifier::new(&KEY, &config.token_key, &names);
                 let verifier = verifier.expect("the keys are right");
@@ -105,9 +110,20 @@ pub(crate) fn config() -> ServeConfig {
         tls_key: None,
         token_key: Vec::new(),
         token_claims: None,
+        allow_private_triggers: false,
+        trigger_timeout: PATIENCE,
+        trigger_max_body: 1 << 20,
         threads: None,
         log: LogLevel::Error,
     }
+}
+
+/// Who asks triggers, over plain HTTP.
+fn caller(config: &ServeConfig) -> Caller {
+    let reach = if config.allow_private_triggers { Reach::Anywhere } else { Reach::Public };
+    let outbound = Outbound::with_roots(reach, RootCertStore::empty()).expect("TLS is there");
+    let (timeout, max_body) = (config.trigger_timeout, config.trigger_max_body as usize);
+    Caller::new(outbound, Limits { timeout, max_body }, Handle::current())
 }
 
 /// A channel for everybody, with presence and the longest history there is.
