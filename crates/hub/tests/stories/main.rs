@@ -1,5 +1,6 @@
 //! Stories over the hub alone: no sockets, no clock, an engine of a few lines.
 
+mod chance;
 mod channels;
 mod continuity;
 mod triggers;

@@ -10,7 +10,7 @@ const FAILED: &str = "A trigger of this channel failed, so this was not done.";
 const OVERLOADED: &str = "The server is overloaded; the message was not sent.";
 
 /// Row 1, with triggers, row 2 without, and row 3 for authenticated clients, with a trigger.
-fn rows() -> Vec<ChannelSettings> {
+pub(crate) fn rows() -> Vec<ChannelSettings> {
     let row = |id, pattern: &str| {
         World::channel(pattern, |row| {
             row.id = id;
@@ -24,7 +24,7 @@ fn rows() -> Vec<ChannelSettings> {
     vec![row(1, "asked"), row(2, "free"), row(3, "members")]
 }
 
-fn trigger(id: u64, channel_id: u64, actions: &str) -> Trigger {
+pub(crate) fn trigger(id: u64, channel_id: u64, actions: &str) -> Trigger {
     let actions =
         TriggerActions { join: actions.contains("join"), message: actions.contains("message") };
     Trigger {

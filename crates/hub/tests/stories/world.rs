@@ -179,6 +179,12 @@ impl World {
         self.calls.pop_front().expect("a trigger is asked")
     }
 
+    /// Another of those calls: so many turns on.
+    pub(crate) fn asked_after(&mut self, turns: usize) -> Asked {
+        self.calls.rotate_left(turns % self.calls.len());
+        self.asked()
+    }
+
     pub(crate) fn is_asked_nothing(&self) -> bool {
         self.calls.is_empty()
     }
