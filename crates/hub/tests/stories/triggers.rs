@@ -462,3 +462,25 @@ fn a_message_sent_again_is_asked_about_again_and_published_once() {
     assert_eq!(world::actions(&world.read(a)), ["message", "ack", "ack"]);
     assert_eq!(world.read(b).len(), 1);
 }
+
+#[test]
+fn a_session_that_waits_in_two_channels_gets_each_answer_where_it_belongs() {
+    let mut world = world_with(vec![trigger(1, 1, "join message"), trigger(2, 3, "join message")]);
+    let a = world.authenticated(1);
+    world.join(a, "asked");
+    world.join(a, "members");
+    let (first, second) = (world.asked(), world.asked());
+    world.say(second.call, Ok("true"));
+    let frames = world.read(a);
+    assert_eq!(world::actions(&frames), ["join"]);
+    assert!(frames[0].contains(r#""channel":"members""#), "{}", frames[0]);
+    world.message(a, "members", "", "1");
+    let third = world.asked();
+    // It was answered already, so this is no answer to anything.
+    world.say(second.call, Ok("false"));
+    world.say(third.call, Ok(""));
+    world.say(first.call, Ok("false"));
+    let frames = world.read(a);
+    assert_eq!(world::actions(&frames), ["message", "error"]);
+    assert!(frames[1].contains(r#""channel":"asked""#), "{}", frames[1]);
+}
