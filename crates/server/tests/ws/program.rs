@@ -1,12 +1,14 @@
 //! The program as it is started from a command line.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::support::Client;
+use serde_json::Value;
+
+use crate::support::{Client, read_head, tcp};
 
 /// The program while it serves the demo; killed when dropped.
 pub(crate) struct Program {
@@ -56,6 +58,21 @@ impl Program {
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("a token is text");
         text.strip_suffix('\n').expect("a token is a line").to_owned()
+    }
+
+    /// Asks the Metadata API; the head of its answer.
+    pub(crate) fn administer(&self, method: &str, path: &str, body: &Value) -> String {
+        let token = fs::read_to_string(self.data_dir.join("admin-token")).expect("there is one");
+        let (token, body) = (token.trim(), body.to_string());
+        let request = format!(
+            "{method} /api:meta/workspace/1/realtime{path} HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut tcp = tcp(self.port);
+        tcp.write_all(request.as_bytes()).expect("the program reads");
+        read_head(&mut tcp)
     }
 
     /// The most memory it has had so far, in bytes.

@@ -10,6 +10,8 @@ use hub::{ChannelSettings, Secret, Settings, Trigger, TriggerActions};
 use serde_json::{Value, json};
 use server::NodeOptions;
 
+#[cfg(target_os = "linux")]
+use crate::program::Program;
 use crate::support::{self, Client, HASH, PATIENCE, Server, open, pluck, read_head, request};
 
 const FAILED: &str = "A trigger of this channel failed, so this was not done.";
@@ -330,4 +332,40 @@ fn many_sessions_ask_at_once_and_each_gets_its_answer() {
         (frame["action"] == "join").then_some(())
     });
     assert_eq!(joined.count(), SESSIONS / 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_waited_for_a_trigger_does_not_come_all_at_once() {
+    const REQUESTS: usize = 200;
+    let program = Program::start_with("triggers", |command| {
+        command.arg("--allow-private-triggers");
+    });
+    let mut client = program.connect();
+    client.join("marvel-chat-room", false, false);
+    for _ in 0..10 {
+        client.say("marvel-chat-room", &format!("\"{}\"", "x".repeat(100_000)));
+        client.read_text();
+    }
+    let hook = Hook::start();
+    let trigger = json!({
+        "channel_id": 1, "name": "test", "url": format!("http://127.0.0.1:{}/", hook.port),
+        "actions": { "message": true },
+    });
+    let created = program.administer("POST", "/channel/trigger", &trigger);
+    assert!(created.starts_with("HTTP/1.1 201 "), "{created}");
+    client.say("marvel-chat-room", r#""asked""#);
+    let mut asked = hook.next();
+    for _ in 0..REQUESTS {
+        client.send(request("history", "marvel-chat-room"));
+    }
+    client.expect_nothing();
+    let before = program.peak_memory();
+    asked.answer("200 OK", "");
+    client.read("message");
+    for _ in 0..REQUESTS {
+        assert!(client.read_text().len() > 1_000_000);
+    }
+    let growth = program.peak_memory() - before;
+    assert!(growth < 24 << 20, "the server has taken {} KB more", growth >> 10);
 }
