@@ -4,6 +4,7 @@ mod chance;
 mod channels;
 mod continuity;
 mod triggers;
+mod verdicts;
 mod world;
 
 use world::World;

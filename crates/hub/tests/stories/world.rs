@@ -1,17 +1,21 @@
 //! A hub with clients that remember what they read, and the smallest engine that keeps the contract.
 
+mod asked;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use hub::{
-    AudienceClass, CallError, CallId, ChannelKey, ChannelSettings, EngineCommand, EngineEvent,
-    HistorySize, Hub, Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication,
-    Receipt, SessionId, SessionKey, Settings, Trigger,
+    AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
+    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
+    SessionKey, Settings,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
 };
 use serde_json::Value;
+
+pub(crate) use self::asked::Asked;
 
 /// A client of the world, by number.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -30,13 +34,6 @@ pub(crate) struct World {
 }
 
 type Channel = Ledger<(SessionKey, Arc<Member>, bool)>;
-
-/// A trigger that waits for the test's answer.
-pub(crate) struct Asked {
-    pub(crate) call: CallId,
-    pub(crate) trigger: u64,
-    pub(crate) input: Value,
-}
 
 struct Person {
     key: SessionKey,
@@ -162,44 +159,6 @@ impl World {
     pub(crate) fn change_settings(&mut self, channels: Vec<ChannelSettings>) {
         self.hub.handle_settings(Arc::new(Settings::new(HASH.to_owned(), channels)));
         self.settle();
-    }
-
-    pub(crate) fn change_triggers(
-        &mut self,
-        channels: Vec<ChannelSettings>,
-        triggers: Vec<Trigger>,
-    ) {
-        let settings = Settings::new(HASH.to_owned(), channels).with_triggers(triggers);
-        self.hub.handle_settings(Arc::new(settings));
-        self.settle();
-    }
-
-    /// The oldest call of a trigger that was not answered yet.
-    pub(crate) fn asked(&mut self) -> Asked {
-        self.calls.pop_front().expect("a trigger is asked")
-    }
-
-    /// Another of those calls: so many turns on.
-    pub(crate) fn asked_after(&mut self, turns: usize) -> Asked {
-        self.calls.rotate_left(turns % self.calls.len());
-        self.asked()
-    }
-
-    pub(crate) fn is_asked_nothing(&self) -> bool {
-        self.calls.is_empty()
-    }
-
-    pub(crate) fn say(&mut self, call: CallId, answer: Result<&str, CallError>) {
-        let answer = answer.map(|text| text.as_bytes().to_vec());
-        self.hub.handle_called(call, answer, self.now);
-        self.settle();
-    }
-
-    /// Answers the oldest call; which trigger it was.
-    pub(crate) fn answer_next(&mut self, answer: &str) -> u64 {
-        let Asked { call, trigger, .. } = self.asked();
-        self.say(call, Ok(answer));
-        trigger
     }
 
     pub(crate) fn switch_off(&mut self) {
