@@ -17,6 +17,7 @@ mod shard;
 mod shutdown;
 pub mod tls;
 mod transport;
+mod trigger;
 
 pub mod auth;
 pub mod config;
@@ -31,3 +32,4 @@ pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};
 pub use origin::AllowedOrigins;
 pub use shutdown::{Phase, Shutdown, Stop};
+pub use trigger::Caller;

@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::ApiError;
+use super::{ApiError, triggers};
 use crate::auth::{RowIdError, parse_row_id};
 use crate::engine::PushedEvent;
 use crate::node::Node;
@@ -126,6 +126,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/channel", get(list_channels).post(add_channel))
         .route("/channel/{id}", get(read_channel).put(write_channel).delete(delete_channel))
         .route("/event", post(push_event))
+        .merge(triggers::router())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(admin.clone(), authorize))
         .with_state(admin)
@@ -271,7 +272,11 @@ impl Admin {
         Self { node, store, token: token.into(), changing: Arc::default() }
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -280,7 +285,7 @@ impl Admin {
     }
 
     /// Changes the settings, and lets them hold.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -288,7 +293,7 @@ impl Admin {
         self.ask(move |store| {
             let _one_at_a_time = changing.lock().unwrap_or_else(PoisonError::into_inner);
             let result = change(store)?;
-            node.change_settings(store.realtime()?.to_settings());
+            node.change_settings(store.settings()?);
             Ok(result)
         })
         .await
