@@ -40,6 +40,8 @@ pub enum ErrorCode {
     TriggerFailed,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
+    /// The server's disk takes nothing now; the message was not sent.
+    StorageFailed,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
     QueueFull,
     /// Made by the SDK itself, never on the wire: the frame is larger than a server takes.
@@ -62,7 +64,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -80,6 +82,7 @@ impl ErrorCode {
         Self::MessageRefused,
         Self::TriggerFailed,
         Self::Overloaded,
+        Self::StorageFailed,
         Self::QueueFull,
         Self::MessageTooLarge,
         Self::ConnectionClosed,
@@ -107,6 +110,7 @@ impl ErrorCode {
             Self::MessageRefused => "This message was refused.",
             Self::TriggerFailed => "A trigger of this channel failed, so this was not done.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
+            Self::StorageFailed => "The server cannot store messages now; this one was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }

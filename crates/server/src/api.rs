@@ -1,9 +1,12 @@
 //! HTTP for programs: what they ask is checked here and done elsewhere.
 
+mod auth;
 mod error;
 mod meta;
 mod triggers;
 
+pub(crate) use auth::router as auth_router;
+pub use auth::{AccountOptions, Accounts, AccountsError, SignUpPolicy};
 pub(crate) use error::ApiError;
 pub use meta::Admin;
 pub(crate) use meta::router;

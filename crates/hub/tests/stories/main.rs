@@ -3,6 +3,7 @@
 mod chance;
 mod channels;
 mod continuity;
+mod draining;
 mod triggers;
 mod verdicts;
 mod world;

@@ -295,7 +295,7 @@ fn with_a_session_ends_what_it_waits_for() {
     assert_eq!(world::actions(&world.read(c)), ["join"]);
     world.message(b, "asked", "", "2");
     let late = world.asked();
-    world.drain();
+    world.drain(1.0);
     world.say(late.call, Ok("true"));
     assert_eq!(world.closed(b), Some(CloseCode::Draining));
     assert_eq!(world.read(c), [""; 0]);

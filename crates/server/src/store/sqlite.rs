@@ -182,9 +182,14 @@ fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
 }
 
 /// Each brings the schema from one version to the next; those that were released never change.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
+", "
+    CREATE TABLE user (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, created_at INTEGER NOT NULL, name TEXT NOT NULL,
+        email TEXT NOT NULL, email_key TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL
+    );
 ", "
     CREATE TABLE trigger (
         id INTEGER PRIMARY KEY AUTOINCREMENT, channel_id INTEGER NOT NULL, created_at TEXT NOT NULL,
