@@ -36,9 +36,9 @@ pub struct Cli {
 pub enum Command {
     /// Serve realtime, the SDK and the demo page until told to stop
     #[command(after_help = SIGNALS)]
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Check the options and the files they name as `serve` would, and end
-    Check(ServeConfig),
+    Check(Box<ServeConfig>),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
     /// Push a Realtime Event to a channel of a running server
