@@ -1,4 +1,4 @@
-//! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
+//! The reception side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
 mod listener;
 mod timed;
@@ -43,7 +43,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// What stands behind the accepting side.
+/// What stands behind the reception side.
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Where connections go.
@@ -56,9 +56,9 @@ pub struct Front {
     pub admin: Option<Admin>,
 }
 
-/// What a connection needs that is accepted.
+/// What a connection needs to be served.
 #[derive(Clone)]
-struct Accepting {
+struct Reception {
     router: Router,
     tls: Option<Tls>,
     /// Changes when the last answers are to be given.
@@ -83,9 +83,9 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
         let (router, tls, stopped) = (router.clone(), listener.tls.clone(), stopped.clone());
         loops.spawn(async move {
             let mut told = stopped.clone();
-            let accepting = Accepting { router, tls, stopped };
+            let reception = Reception { router, tls, stopped };
             tokio::select! {
-                () = accept(&socket, &accepting) => {}
+                () = accept(&socket, &reception) => {}
                 _ = told.changed() => {}
             }
         });
@@ -143,11 +143,11 @@ async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) ->
     response
 }
 
-async fn accept(socket: &TcpListener, accepting: &Accepting) {
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
         match socket.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve_connection(stream, accepting.clone()));
+                tokio::spawn(serve_connection(stream, reception.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -158,11 +158,11 @@ async fn accept(socket: &TcpListener, accepting: &Accepting) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, accepting: Accepting) {
+async fn serve_connection(stream: TcpStream, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let Accepting { router, tls, stopped } = accepting;
+    let Reception { router, tls, stopped } = reception;
     let result = match tls {
         None => serve_http(stream, router, stopped).await,
         Some(tls) => match timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
@@ -353,7 +353,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// How long to wait when accepting fails.
+/// How long to wait when reception fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
