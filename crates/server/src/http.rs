@@ -1,4 +1,4 @@
-//! The reception side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
+//! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
 mod listener;
 mod timed;
@@ -43,7 +43,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// What stands behind the reception side.
+/// What stands behind the accepting side.
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Where connections go.
@@ -353,7 +353,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// How long to wait when reception fails.
+/// How long to wait when accepting fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
