@@ -15,7 +15,9 @@ use server::config::{
 };
 use server::store::{DataDir, Realtime, Store, StoreError};
 use server::tls::Tls;
-use server::{Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, event, serve};
+use server::{
+    Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, event, log_panics, serve,
+};
 
 fn main() -> ExitCode {
     let Loaded { cli, readable_by_all } = match Cli::load(env::args_os()) {
@@ -74,6 +76,7 @@ fn start_log(command: &Command) -> LogFormat {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    log_panics();
     format
 }
 
