@@ -71,6 +71,8 @@ fn start_log(command: &Command) -> LogFormat {
     let log = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::from(level))
         .with_ansi(io::stderr().is_terminal())
+        // With nobody left to read the log, saying so would be a panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.init(),
