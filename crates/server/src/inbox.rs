@@ -106,6 +106,7 @@ impl Inbox {
     pub fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
+        queue.bytes = 0;
         let unread = mem::take(&mut queue.events);
         drop(queue);
         // A dropped event may tell others that nobody will answer.

@@ -18,7 +18,7 @@ use server::store::{DataDir, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
     AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, NodeOptions,
-    Shutdown, SignUpPolicy, event, serve,
+    Shutdown, SignUpPolicy, event, log_panics, serve,
 };
 use tokio::runtime::Handle;
 
@@ -74,11 +74,14 @@ fn start_log(command: &Command) -> LogFormat {
     let log = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::from(level))
         .with_ansi(io::stderr().is_terminal())
+        // With nobody left to read the log, saying so would be a panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    log_panics();
     format
 }
 

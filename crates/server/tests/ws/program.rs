@@ -57,6 +57,8 @@ impl Program {
         command.stdout(Stdio::piped()).stderr(log);
         change(&mut command);
         let mut child = command.spawn().expect("the program starts");
+        // Where a test wants a pipe here, it wants one that nobody reads.
+        drop(child.stderr.take());
         let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
         let (sender, told) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
