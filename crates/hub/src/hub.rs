@@ -1,6 +1,7 @@
 //! The registry of one thread's sessions and channels, and every decision about them.
 
 mod answer;
+mod call;
 mod request;
 
 use std::collections::{HashMap, VecDeque};
@@ -38,6 +39,8 @@ pub struct Hub {
     ids: SmallRng,
     drain: Option<Drain>,
     outputs: VecDeque<Output>,
+    /// How many calls there were: the next one's number.
+    calls: u64,
 }
 
 /// The sessions there were when the node was told to stop, in random order.
@@ -58,6 +61,10 @@ pub struct Limits {
     pub joins: Rate,
     /// Seconds until a session must have joined a channel, or is closed with 4408; 0 for any time.
     pub join_timeout: u32,
+    /// Requests of one session that wait for triggers; one more is refused with `overloaded`.
+    pub waiting_per_session: usize,
+    /// Their bytes, with the same consequence.
+    pub waiting_bytes: usize,
     /// Malformed frames in a row that end a session, with close code 1008.
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
@@ -84,6 +91,8 @@ impl Default for Limits {
             messages: Rate::default(),
             joins: Rate::default(),
             join_timeout: 0,
+            waiting_per_session: 256,
+            waiting_bytes: 4 << 20,
             malformed_frames: 3,
             ping_after: 25,
             dead_after: 60,
@@ -103,6 +112,7 @@ impl Hub {
             ids: SmallRng::seed_from_u64(seed),
             drain: None,
             outputs: VecDeque::new(),
+            calls: 0,
         }
     }
 
@@ -140,11 +150,11 @@ impl Hub {
         session.join_by = (patience > 0).then(|| now.seconds.saturating_add(patience));
         self.sessions[place] = Some(session);
         if self.settings.connection_hash.as_deref() != Some(connection_hash) {
-            self.refuse(key, (None, None), None, ErrorCode::UnknownHash.into());
+            self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
             return self.close(key, CloseCode::UnknownHash);
         }
         if let Some(code) = token_refused {
-            self.refuse(key, (None, None), None, code.into());
+            self.refuse(key, (None, None), None, code);
         }
     }
 
@@ -170,7 +180,10 @@ impl Hub {
         match ClientMessage::decode(text) {
             Ok(message) => {
                 session.malformed_in_a_row = 0;
-                self.handle_message(key, message, now);
+                match session.lines.is_empty() {
+                    true => self.handle_message(key, message, now),
+                    false => self.handle_in_line(key, (message, text), now),
+                }
             }
             Err(error) => self.handle_decode_error(key, &error),
         }
@@ -218,7 +231,7 @@ impl Hub {
             self.close(key, code);
         }
         for key in expired {
-            self.refuse(key, (None, None), None, ErrorCode::InvalidToken.into());
+            self.refuse(key, (None, None), None, ErrorCode::InvalidToken);
             self.close(key, CloseCode::TokenExpired);
         }
     }
@@ -251,7 +264,7 @@ impl Hub {
         let before = std::mem::replace(&mut self.settings, settings);
         if before.connection_hash != self.settings.connection_hash {
             for key in self.keys() {
-                self.refuse(key, (None, None), None, ErrorCode::UnknownHash.into());
+                self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
                 self.close(key, CloseCode::UnknownHash);
             }
             return;
@@ -277,7 +290,7 @@ impl Hub {
                 None => Err(ErrorCode::ChannelNotFound),
             };
             if let Err(code) = allowed {
-                self.refuse(key, (Some(&name), None), Some(Action::Join), code.into());
+                self.refuse(key, (Some(&name), None), Some(Action::Join), code);
                 self.leave(key, &name);
             }
         }
@@ -289,11 +302,13 @@ impl Hub {
         let payload = ErrorPayload { code: *code, message, action, retry_after };
         let frame = encode::error(channel.as_deref(), None, payload);
         self.outputs.push_back(Output::Refuse { session: key, code: *code, frame });
-        if error.code != ErrorCode::MalformedFrame {
-            return;
-        }
         let limit = self.limits.malformed_frames;
         let Some(session) = self.session(key) else { return };
+        if error.code != ErrorCode::MalformedFrame {
+            // It was a frame, only not one that can be served: the row ends.
+            session.malformed_in_a_row = 0;
+            return;
+        }
         session.malformed_in_a_row += 1;
         if session.malformed_in_a_row >= limit {
             self.outputs.push_back(Output::LimitReached(Limit::MalformedFrames));
@@ -339,8 +354,9 @@ impl Hub {
         session: SessionKey,
         (channel, request): (Option<&str>, Option<&RequestId>),
         action: Option<Action>,
-        Refusal { code, retry_after }: Refusal,
+        refusal: impl Into<Refusal>,
     ) {
+        let Refusal { code, retry_after } = refusal.into();
         if self.session(session).is_some() {
             let (message, action) = (code.message(), action.map(Action::name));
             let payload = ErrorPayload { message, code, action, retry_after };

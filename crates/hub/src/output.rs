@@ -9,6 +9,7 @@ use crate::engine::EngineCommand;
 use crate::limit::Limit;
 use crate::publication::Publication;
 use crate::session::SessionKey;
+use crate::trigger::{CallId, Trigger};
 
 /// One thing to do. Carried out in order, so that a session reads its frames in the order in which
 /// they were decided.
@@ -72,6 +73,18 @@ pub enum Output {
     Engine(EngineCommand),
     /// Count a limit that was reached; what follows from it comes as outputs of its own.
     LimitReached(Limit),
+    /// Ask a trigger, and give its answer to [`Hub::handle_called`](crate::Hub::handle_called).
+    Call {
+        /// Which question this is.
+        call: CallId,
+        /// Whom to ask.
+        trigger: Arc<Trigger>,
+        /// What to tell it: JSON.
+        input: Vec<u8>,
+    },
+    /// Call [`Hub::handle_waiting`](crate::Hub::handle_waiting) as soon as the session's next request
+    /// may be handled.
+    Resume(SessionKey),
     /// Send a protocol ping.
     Ping(SessionKey),
     /// Write what the session may still read, then end it with this code. For the hub it is gone.

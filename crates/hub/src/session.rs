@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
+use crate::line::Lines;
 use crate::rate_limit::Bucket;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
@@ -71,6 +72,8 @@ pub(crate) struct Session {
     pub(crate) messages: Bucket,
     /// How often it may still join.
     pub(crate) joins: Bucket,
+    /// What waits for triggers.
+    pub(crate) lines: Lines,
 }
 
 impl SessionId {
@@ -130,6 +133,7 @@ impl Session {
             join_by: None,
             messages: Bucket::default(),
             joins: Bucket::default(),
+            lines: Lines::default(),
         }
     }
 

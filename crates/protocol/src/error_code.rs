@@ -34,6 +34,12 @@ pub enum ErrorCode {
     InvalidToken,
     /// More came than may come in a time; this was not done.
     RateLimited,
+    /// A trigger of the channel does not let the session in.
+    JoinRefused,
+    /// A trigger of the channel does not let the message through.
+    MessageRefused,
+    /// A trigger of the channel could not be asked, so nothing was done.
+    TriggerFailed,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
     /// The server's disk takes nothing now; the message was not sent.
@@ -63,7 +69,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -78,6 +84,9 @@ impl ErrorCode {
         Self::UnknownHash,
         Self::InvalidToken,
         Self::RateLimited,
+        Self::JoinRefused,
+        Self::MessageRefused,
+        Self::TriggerFailed,
         Self::Overloaded,
         Self::StorageFailed,
         Self::QueueFull,
@@ -104,8 +113,13 @@ impl ErrorCode {
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
             Self::RateLimited => "Too many at once; this was not done. Try again later.",
+            Self::JoinRefused => "You are not allowed to join this channel.",
+            Self::MessageRefused => "This message was refused.",
+            Self::TriggerFailed => "A trigger of this channel failed, so this was not done.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
-            Self::StorageFailed => "The server cannot store messages now; this one was not sent.",
+            Self::StorageFailed => {
+                "The server cannot store messages now; send this one again later."
+            }
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }

@@ -3,6 +3,7 @@
 mod auth;
 mod error;
 mod meta;
+mod triggers;
 
 pub(crate) use auth::router as auth_router;
 pub use auth::{AccountOptions, Accounts, AccountsError, SignUpPolicy};

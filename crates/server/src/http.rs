@@ -1,4 +1,4 @@
-//! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
+//! The reception side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
 mod listener;
 mod timed;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{
     CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
@@ -49,7 +49,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// What stands behind the accepting side.
+/// What stands behind the reception side.
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Where connections go.
@@ -76,9 +76,9 @@ pub enum TokenExpiry {
     Close,
 }
 
-/// What a connection needs that is accepted.
+/// What a connection needs to be served.
 #[derive(Clone)]
-struct Accepting {
+struct Reception {
     router: Router,
     node: Arc<Node>,
     /// HTTP connections there may be at once.
@@ -113,7 +113,7 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
-    let accepting = Accepting {
+    let reception = Reception {
         router,
         node: Arc::clone(&node),
         handshakes,
@@ -123,16 +123,16 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
         stopped,
     };
     for socket in sockets {
-        let accepting = accepting.clone();
+        let reception = reception.clone();
         loops.spawn(async move {
-            let mut told = accepting.stopped.clone();
+            let mut told = reception.stopped.clone();
             tokio::select! {
-                () = accept(&socket, &accepting) => {}
+                () = accept(&socket, &reception) => {}
                 _ = told.changed() => {}
             }
         });
     }
-    drop(accepting);
+    drop(reception);
     shutdown.reached(Phase::Draining).await;
     node.drain(shutdown.window());
     let ending = Arc::clone(&node);
@@ -157,7 +157,8 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
 fn router(front: Front, metrics_public: bool) -> Router {
     let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
-        .route("/rt/{hash}", get(realtime))
+        .route("/rt/", get(realtime))
+        .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(move |front, headers| metrics(front, headers, metrics_public)))
@@ -188,7 +189,7 @@ async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) ->
     response
 }
 
-impl Accepting {
+impl Reception {
     /// Waits for room for one more HTTP connection. Who is not accepted waits in the system's queue.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() {
@@ -200,12 +201,12 @@ impl Accepting {
     }
 }
 
-async fn accept(socket: &TcpListener, accepting: &Accepting) {
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
-        let permit = accepting.permit().await;
+        let permit = reception.permit().await;
         match socket.accept().await {
             Ok((stream, peer)) => {
-                let served = serve_connection(stream, peer.ip(), accepting.clone());
+                let served = serve_connection(stream, peer.ip(), reception.clone());
                 tokio::spawn(async move {
                     served.await;
                     drop(permit);
@@ -220,17 +221,17 @@ async fn accept(socket: &TcpListener, accepting: &Accepting) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let node = Arc::clone(&accepting.node);
+    let node = Arc::clone(&reception.node);
     let metrics = node.metrics();
-    let patience = accepting.handshake_timeout;
-    let result = match accepting.tls.clone() {
-        None => serve_http(stream, peer, accepting).await,
+    let patience = reception.handshake_timeout;
+    let result = match reception.tls.clone() {
+        None => serve_http(stream, peer, reception).await,
         Some(tls) => match timeout(patience, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, accepting).await,
+            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {
                 metrics.limit_reached(Limit::HandshakeTime);
@@ -249,11 +250,11 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting)
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: S, peer: IpAddr, accepting: Accepting) -> hyper::Result<()>
+async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Accepting { router, node, trusted, mut stopped, handshake_timeout, .. } = accepting;
+    let Reception { router, node, trusted, mut stopped, handshake_timeout, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
@@ -318,7 +319,6 @@ async fn metrics(
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
     State(Front { node, verifier, origins, expiry, .. }): State<Front>,
-    Path(connection_hash): Path<String>,
     Extension(peer): Extension<PeerAddress>,
     mut request: Request,
 ) -> Response {
@@ -356,6 +356,9 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
+    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
+    // old clients like a server that is away, and they would come back for ever.
+    let connection_hash = request.uri().path().strip_prefix("/rt/").unwrap_or_default().to_owned();
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
@@ -496,7 +499,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// How long to wait when accepting fails.
+/// How long to wait when reception fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{EngineCommand, Hub, Limit, Output, SessionKey};
+use hub::{CallError, EngineCommand, Hub, Limit, Output, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
@@ -21,6 +21,7 @@ use crate::inbox::{Event, Inbox};
 use crate::metrics::ShardCounts;
 use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
+use crate::trigger::{Caller, TriggerCall};
 
 /// A shard, to be run by a thread of its own.
 pub(crate) struct Shard {
@@ -30,6 +31,7 @@ pub(crate) struct Shard {
     /// Those of all shards, its own too.
     inboxes: Vec<Arc<Inbox>>,
     engine: Arc<dyn Engine>,
+    caller: Option<Arc<Caller>>,
     hub: Hub,
     connections: Slab<Connection>,
     generation: u32,
@@ -53,6 +55,8 @@ pub(crate) struct ShardParts {
     /// Those of all shards, by [`ShardId`].
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) engine: Arc<dyn Engine>,
+    /// Who asks triggers; without, every trigger fails.
+    pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
@@ -70,6 +74,7 @@ impl Shard {
             inbox: Arc::clone(&parts.inboxes[parts.id.0]),
             inboxes: parts.inboxes,
             engine: parts.engine,
+            caller: parts.caller,
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
@@ -170,6 +175,10 @@ impl Shard {
                 self.hub.handle_engine(event);
                 self.carry_out();
             }
+            Event::Called(call, answer) => {
+                self.hub.handle_called(call, answer, self.clock.now);
+                self.carry_out();
+            }
             Event::Settings(settings, _held_until_they_hold) => {
                 self.hub.handle_settings(settings);
                 self.carry_out();
@@ -228,6 +237,11 @@ impl Shard {
                 return self.stall(key);
             }
             connection.stalled = false;
+            if self.hub.handle_waiting(key, self.clock.now) {
+                self.carry_out();
+                continue;
+            }
+            let Some(connection) = self.connection(key) else { return };
             if connection.decoder.has_rest() {
                 self.decode(key, &mut []);
                 if self.connection(key).is_some_and(|connection| connection.must_wait()) {
@@ -367,6 +381,10 @@ impl Shard {
                     self.fanout.announce_presence(channel, &frame);
                 }
                 Output::Engine(command) => self.submit(command),
+                Output::Call { call, trigger, input } => {
+                    self.call(TriggerCall { call, trigger, input });
+                }
+                Output::Resume(session) => self.unread.push(session.index),
                 Output::Ping(session) => {
                     if let Some(connection) = self.connection(session)
                         && !connection.blocked
@@ -416,6 +434,17 @@ impl Shard {
 
     fn count(&self, limit: Limit) {
         self.counts.limits[limit.index()].add(1);
+    }
+
+    fn call(&mut self, call: TriggerCall) {
+        let id = call.call;
+        let result = match &self.caller {
+            Some(caller) => caller.call(call, &self.inbox),
+            None => Err(CallError::Failed(None)),
+        };
+        if let Err(error) = result {
+            self.hub.handle_called(id, Err(error), self.clock.now);
+        }
     }
 
     /// Ends a connection for a reason of the transport's own.

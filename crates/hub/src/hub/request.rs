@@ -13,17 +13,27 @@ use crate::encode;
 use crate::engine::{EngineCommand, Refusal};
 use crate::ledger::Publishing;
 use crate::limit::Limit;
+use crate::line::Request;
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
 use crate::publication::{Draft, PublicationId};
 use crate::session::{Member, SessionId, SessionKey};
 use crate::settings::ChannelSettings;
+use crate::trigger::TriggerAction;
 
 /// A message that a client wants to send.
-struct Sending<'a> {
-    recipients: &'a Recipients,
-    payload: &'a RawPayload,
-    request: Option<&'a RequestId>,
+pub(super) struct Sending<'a> {
+    pub(super) recipients: &'a Recipients,
+    pub(super) payload: &'a RawPayload,
+    pub(super) request: Option<&'a RequestId>,
+    pub(super) now: Now,
+}
+
+/// What allows it.
+pub(super) struct Permitted {
+    settings: Arc<ChannelSettings>,
+    sender: Arc<Member>,
+    audience: Audience,
 }
 
 impl Hub {
@@ -35,7 +45,8 @@ impl Hub {
                     .push_back(Output::Reply { session: key, frame: encode::pong() });
             }
             ClientMessage::Join { channel, request } => {
-                let result = self.join(key, &channel, request, now);
+                let result = self.admit(key, Action::Join, now);
+                let result = result.and_then(|()| Ok(self.join(key, &channel, request)?));
                 (channel, Action::Join, None, result)
             }
             ClientMessage::Leave { channel } => {
@@ -43,12 +54,14 @@ impl Hub {
                 return;
             }
             ClientMessage::Message { channel, recipients, payload, id } => {
-                let sending = Sending { recipients: &recipients, payload, request: id.as_ref() };
-                let result = self.send(key, &channel, &sending, now);
+                let request = id.as_ref();
+                let sending = Sending { recipients: &recipients, payload, request, now };
+                let result = self.admit(key, Action::Message, now);
+                let result = result.and_then(|()| Ok(self.send(key, &channel, &sending)?));
                 (channel, Action::Message, id, result)
             }
             ClientMessage::History { channel, page } => {
-                let result = self.read_history(key, &channel, page);
+                let result = self.read_history(key, &channel, page).map_err(Refusal::from);
                 (channel, Action::History, None, result)
             }
         };
@@ -57,14 +70,26 @@ impl Hub {
         }
     }
 
+    /// Triggers are asked about who comes, not about who is here already and joins once more.
     fn join(
         &mut self,
         key: SessionKey,
         name: &ChannelName,
         request: JoinRequest,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        self.admit(key, Action::Join, now)?;
+    ) -> Result<(), ErrorCode> {
+        let row = self.settings.channel(name).ok_or(ErrorCode::ChannelNotFound)?.id;
+        if self.has_triggers(row, TriggerAction::Join) && self.membership_of(key, name).is_err() {
+            return self.start_asking(key, name, Request::Join(request));
+        }
+        self.enter_channel(key, name, request)
+    }
+
+    pub(super) fn enter_channel(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        request: JoinRequest,
+    ) -> Result<(), ErrorCode> {
         let settings = self.settings.channel(name).cloned().ok_or(ErrorCode::ChannelNotFound)?;
         let authenticated = self.session(key).is_some_and(|session| session.member.authenticated);
         permit(&settings, authenticated, Operation::Join)?;
@@ -75,8 +100,8 @@ impl Hub {
 
         if !channel.is_some_and(|channel| session.is_in(channel)) {
             if session.memberships().len() >= limit {
-                let refusal = ErrorCode::TooManyChannels.into();
-                return Err(self.limited(Limit::ChannelsPerConnection, refusal));
+                let code = ErrorCode::TooManyChannels;
+                return Err(self.limited(Limit::ChannelsPerConnection, code));
             }
             let channel = self.enter(name, Arc::clone(&settings));
             if let Some(session) = self.session(key) {
@@ -119,22 +144,45 @@ impl Hub {
         key: SessionKey,
         name: &ChannelName,
         sending: &Sending<'_>,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        self.admit(key, Action::Message, now)?;
-        let Sending { recipients, payload, request } = *sending;
+    ) -> Result<(), ErrorCode> {
+        let permitted = self.permit_sending(key, name, sending.recipients)?;
+        if self.has_triggers(permitted.settings.id, TriggerAction::Message) {
+            let request = Request::Message {
+                recipients: permitted.shown(sending.recipients).clone(),
+                payload: sending.payload.to_owned(),
+                id: sending.request.cloned(),
+            };
+            return self.start_asking(key, name, request);
+        }
+        self.publish(key, name, sending, &permitted)
+    }
+
+    pub(super) fn permit_sending(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        recipients: &Recipients,
+    ) -> Result<Permitted, ErrorCode> {
         let (settings, sender) = self.membership_of(key, name)?;
         let audience = permit(&settings, sender.authenticated, Operation::Send(recipients))?;
+        Ok(Permitted { settings, sender, audience })
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        sending: &Sending<'_>,
+        permitted: &Permitted,
+    ) -> Result<(), ErrorCode> {
+        let Sending { recipients, payload, request, now } = *sending;
+        let Permitted { settings, sender, audience } = permitted;
         let id = PublicationId::from_random(self.ids.random());
-        let shown = match audience {
-            Audience::Authenticated => &Recipients::Authenticated,
-            _ => recipients,
-        };
-        let draft =
-            Draft::new(id, now.unix_ms, encode::message_head(name, shown, &sender, payload));
+        let shown = permitted.shown(recipients);
+        let draft = Draft::new(id, now.unix_ms, encode::message_head(name, shown, sender, payload));
         let (session, channel, request) = (key, name.clone(), request.cloned());
         let messages_per_minute = settings.messages_per_minute;
-        let command = match (audience, recipients) {
+        let command = match (*audience, recipients) {
             (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
                 let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
                 EngineCommand::SendPrivately {
@@ -154,7 +202,7 @@ impl Hub {
                     draft,
                     request,
                     authenticated: sender.authenticated,
-                    authenticated_only: audience == Audience::Authenticated,
+                    authenticated_only: *audience == Audience::Authenticated,
                     history: settings.history.get(),
                     messages_per_minute,
                 },
@@ -169,7 +217,7 @@ impl Hub {
         key: SessionKey,
         name: &ChannelName,
         page: Option<HistoryRequest>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorCode> {
         let (settings, reader) = self.membership_of(key, name)?;
         permit(&settings, reader.authenticated, Operation::ReadHistory)?;
         let kept = settings.history.get();
@@ -209,5 +257,15 @@ impl Hub {
         }
         let member = Arc::clone(&session.member);
         Ok((Arc::clone(&self.channels[channel.0 as usize].settings), member))
+    }
+}
+
+impl Permitted {
+    /// Whom the message is for, as its readers see it.
+    const fn shown<'a>(&self, recipients: &'a Recipients) -> &'a Recipients {
+        match self.audience {
+            Audience::Authenticated => &Recipients::Authenticated,
+            _ => recipients,
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Stories over the hub alone: no sockets, no clock, an engine of a few lines.
 
+mod chance;
 mod channels;
 mod continuity;
 mod draining;
 mod limits;
+mod triggers;
+mod verdicts;
 mod world;
 
 use world::World;

@@ -19,7 +19,8 @@ use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::ApiError;
+use super::{ApiError, triggers};
+use crate::auth::{RowIdError, parse_row_id};
 use crate::engine::PushedEvent;
 use crate::node::Node;
 use crate::store::{Realtime, Store, StoreError, random_text};
@@ -127,6 +128,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/channel", get(list_channels).post(add_channel))
         .route("/channel/{id}", get(read_channel).put(write_channel).delete(delete_channel))
         .route("/event", post(push_event))
+        .merge(triggers::router())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(admin.clone(), authorize))
         .with_state(admin)
@@ -235,7 +237,7 @@ async fn push_event(State(admin): State<Admin>, body: Body<EventInput>) -> Answe
     let request = request
         .transpose()
         .map_err(|error| ApiError::Input(error.replace("options.id", "idempotency_key")))?;
-    let row_id = input.auth_id.unwrap_or(RowId::NONE);
+    let row_id = read_auth_id(input.auth_id)?;
     if input.auth_table == 0 && row_id != RowId::NONE {
         return Err(ApiError::Input(
             "auth_id names a record, so auth_table must name its table".to_owned(),
@@ -277,7 +279,11 @@ impl Admin {
         given.as_bytes().ct_eq(self.token.as_bytes()).into()
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -286,7 +292,7 @@ impl Admin {
     }
 
     /// Changes the settings, and lets them hold.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -294,7 +300,7 @@ impl Admin {
         self.ask(move |store| {
             let _one_at_a_time = changing.lock().unwrap_or_else(PoisonError::into_inner);
             let result = change(store)?;
-            node.change_settings(store.realtime()?.to_settings());
+            node.change_settings(store.settings()?);
             Ok(result)
         })
         .await
@@ -354,6 +360,20 @@ impl Default for HistoryInput {
 impl Default for Page {
     fn default() -> Self {
         Self { page: 1, per_page: 50, search: String::new() }
+    }
+}
+
+/// Which record an event is for, as tokens write it: `"7"` is record 7. Nothing leaves it open, and
+/// so does an empty text or a zero.
+fn read_auth_id(auth_id: Option<RowId>) -> Result<RowId, ApiError> {
+    match auth_id {
+        None => Ok(RowId::NONE),
+        Some(RowId::Text(text)) => match parse_row_id(&text) {
+            Ok(row_id) => Ok(row_id),
+            Err(RowIdError::Nobody) => Ok(RowId::NONE),
+            Err(error @ RowIdError::TooLong) => Err(ApiError::Input(format!("auth_id is {error}"))),
+        },
+        Some(number) => Ok(number),
     }
 }
 

@@ -33,7 +33,7 @@ impl Peer {
             .layer(middleware::from_fn_with_state(Arc::clone(&node), in_time));
         let (stream, other) = duplex(room);
         let (stop, stopped) = watch::channel(());
-        let accepting = Accepting {
+        let reception = Reception {
             router,
             node: Arc::clone(&node),
             handshakes: Arc::new(Semaphore::new(1)),
@@ -42,7 +42,7 @@ impl Peer {
             trusted: Arc::default(),
             stopped,
         };
-        let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), accepting));
+        let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), reception));
         Self { stream, served, stop, node }
     }
 
