@@ -1,5 +1,6 @@
 //! Tokens name sessions: from the text in a handshake to an identity, and the tokens this server signs.
 
+mod access;
 mod claims;
 mod crypto;
 mod key;
@@ -19,6 +20,7 @@ use protocol::{Permissions, RowId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use access::{AccessDigest, AccessSecret, Scope};
 pub use claims::{ClaimNames, ClaimNamesError, Extras, ExtrasError, RowIdError, parse_row_id};
 pub use key::{KeyError, SigningKey};
 

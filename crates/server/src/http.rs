@@ -156,7 +156,7 @@ pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Outpu
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
-        router = router.nest(META, api::router(admin));
+        router = router.merge(api::router(admin));
     }
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
@@ -354,8 +354,6 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Where the Metadata API is; there is one workspace.
-const META: &str = "/api:meta/workspace/1/realtime";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a client may take for its request's head, or for the TLS handshake.

@@ -8,9 +8,11 @@ use std::time::SystemTime;
 use anyhow::Context;
 use clap::Parser;
 use protocol::Permissions;
-use server::auth::Verifier;
-use server::config::{Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels};
-use server::store::{DataDir, Realtime, Store, StoreError};
+use server::auth::{AccessSecret, Verifier};
+use server::config::{
+    AdminTokenConfig, Cli, Command, LogLevel, ServeConfig, TokenConfig, demo_channels,
+};
+use server::store::{DataDir, NewAccessToken, Realtime, Store, StoreError};
 use server::{Admin, Front, Listener, Node, NodeOptions, serve};
 use tokio::signal;
 
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     let command = Cli::parse().command;
     let level = match &command {
         Command::Serve(config) => config.log,
-        Command::Token(_) => LogLevel::Warn,
+        Command::Token(_) | Command::AdminToken(_) => LogLevel::Warn,
     };
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::from(level))
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Serve(config) => run(&config),
         Command::Token(config) => print_token(config),
+        Command::AdminToken(config) => print_admin_token(config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +76,17 @@ fn print_token(config: TokenConfig) -> anyhow::Result<()> {
     let expires = SystemTime::now().checked_add(config.expires).context("the clock is wrong")?;
     let token = key.issue(&permissions, &config.extras, expires)?;
     writeln!(io::stdout(), "{token}").context("cannot write to the standard output")
+}
+
+fn print_admin_token(config: AdminTokenConfig) -> anyhow::Result<()> {
+    let store = DataDir::existing(&config.data_dir).existing_store()?;
+    let now = SystemTime::now();
+    let expires = config.expires.map(|time| now.checked_add(time).context("the clock is wrong"));
+    let scopes = config.scope.into_iter().collect();
+    let new = NewAccessToken { name: config.name, scopes, expires: expires.transpose()? };
+    let secret = AccessSecret::generate().context("the operating system gives no random bytes")?;
+    store.add_access_token(new, &secret.digest(), now)?;
+    writeln!(io::stdout(), "{}", secret.reveal()).context("cannot write to the standard output")
 }
 
 /// Switches realtime on, and declares the demo's channels that are not there yet.

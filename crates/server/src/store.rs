@@ -1,8 +1,10 @@
 //! What outlives the process.
 
+mod access_tokens;
 mod data_dir;
 mod sqlite;
 
+pub use access_tokens::{AccessToken, AccessTokenError, NewAccessToken};
 pub(crate) use data_dir::random_text;
 pub use data_dir::{DataDir, DataDirError};
 pub use sqlite::{Realtime, Store, StoreError};
