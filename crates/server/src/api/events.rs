@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::ApiError;
-use super::body::{JsonBytes, from_json};
+use super::body::{JsonBytes, Object, from_json};
 use super::error::ErrorBody;
 use super::meta::{Admin, Answer};
 use crate::auth::parse_row_id;
@@ -30,7 +30,7 @@ struct Shape {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BatchInput {
-    events: Vec<EventInput>,
+    events: Vec<Object<EventInput>>,
 }
 
 /// An event to push.
@@ -87,7 +87,7 @@ async fn push_batch(admin: &Admin, body: &[u8]) -> Result<EventAnswer, ApiError>
         let message = format!("a batch has 1 to {MAX_BATCH} events, not {}", events.len());
         return Err(ApiError::field("events", message));
     }
-    let check = |(index, event): (usize, EventInput)| {
+    let check = |(index, Object(event)): (usize, Object<EventInput>)| {
         event.check().map_err(|error| error.within(&format!("events[{index}]")))
     };
     let events: Vec<_> = events.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;

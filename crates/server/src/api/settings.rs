@@ -8,7 +8,7 @@ use hub::ChannelSettings;
 use serde::Deserialize;
 
 use super::ApiError;
-use super::body::JsonBody;
+use super::body::{JsonBody, Object};
 use super::channels::{ChannelInput, MAX_CHANNELS, TOO_MANY_CHANNELS};
 use super::meta::{Admin, Answer};
 use crate::store::{Realtime, Store, random_text};
@@ -19,7 +19,7 @@ use crate::store::{Realtime, Store, random_text};
 pub(super) struct RealtimeInput {
     enabled: Option<bool>,
     hash: Option<String>,
-    channels: Option<Vec<ChannelInput>>,
+    channels: Option<Vec<Object<ChannelInput>>>,
 }
 
 pub(super) async fn read(State(admin): State<Admin>) -> Answer<Realtime> {
@@ -52,13 +52,13 @@ pub(super) async fn new_hash(State(admin): State<Admin>) -> Answer<Realtime> {
     admin.change(change).await.map(Json)
 }
 
-fn check_channels(inputs: Vec<ChannelInput>) -> Result<Vec<ChannelSettings>, ApiError> {
+fn check_channels(inputs: Vec<Object<ChannelInput>>) -> Result<Vec<ChannelSettings>, ApiError> {
     if inputs.len() > MAX_CHANNELS {
         return Err(ApiError::field("channels", TOO_MANY_CHANNELS));
     }
     let mut ids = HashMap::new();
     let mut channels = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.into_iter().enumerate() {
+    for (index, Object(input)) in inputs.into_iter().enumerate() {
         let here = format!("channels[{index}]");
         let channel = input.check().map_err(|error| error.within(&here))?;
         // Of two rows with one id only the second would be left.
