@@ -88,7 +88,8 @@ function fill(value, values) {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, values)]));
 }
 
-function match(actual, expected, values, line) {
+/** Compares with what is expected; `"<name>"` stands for any value, kept in `values`. */
+export function match(actual, expected, values, line) {
   const name = placeholder(expected);
   if (name !== undefined) {
     if (values.has(name)) assert.deepEqual(actual, values.get(name), `<${name}> changed: ${line}`);
