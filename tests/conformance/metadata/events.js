@@ -121,6 +121,12 @@ export function events(context) {
     await check({ idempotency_key: "k".repeat(65) }, "idempotency_key", /has 65 characters; 1 to 64 are allowed/);
   });
 
+  test("an event for nobody, while realtime is switched off, is refused and says why", async () => {
+    const { api } = context;
+    await api.ok("PUT", "", { enabled: false });
+    await api.refused(400, /realtime is switched off; PUT {"enabled": true}/, "POST", "/event", { channel: "open", data: 1 });
+  });
+
   test("an event carries up to 1 MiB", async () => {
     const { api } = context;
     const client = await api.joined();

@@ -184,12 +184,12 @@ impl ChannelInput {
             let message = "a script is written as the body, with Content-Type text/x-xanoscript";
             return Err(ApiError::field("xanoscript", message));
         }
-        let pattern = one_of(("pattern", self.pattern), ("name", self.name))?;
+        let pattern = one_of("pattern", self.pattern, "name", self.name)?;
         let pattern = pattern.ok_or_else(|| ApiError::field("pattern", "is missing"))?;
         if let Err(error) = ChannelName::parse(&pattern) {
             return Err(ApiError::field("pattern", format!("{pattern:?}: {}", error.message())));
         }
-        let enabled = one_of(("enabled", self.enabled), ("active", self.active))?;
+        let enabled = one_of("enabled", self.enabled, "active", self.active)?;
         check_description(&self.description)?;
         Ok(ChannelSettings {
             id: self.id,
@@ -264,8 +264,10 @@ pub(super) fn check_description(description: &str) -> Result<(), ApiError> {
 
 /// The value of a field that has two names, unless they disagree.
 fn one_of<T: PartialEq>(
-    (name, value): (&str, Option<T>),
-    (other_name, other): (&str, Option<T>),
+    name: &str,
+    value: Option<T>,
+    other_name: &str,
+    other: Option<T>,
 ) -> Result<Option<T>, ApiError> {
     match (value, other) {
         (Some(value), Some(other)) if value != other => {

@@ -133,6 +133,9 @@ impl Admin {
         let Event { channel, data, target, request } = event;
         let node: &Node = self.node();
         let settings = node.settings();
+        if settings.connection_hash.is_none() {
+            return Err(ApiError::Input(SWITCHED_OFF.to_owned()));
+        }
         let row = settings.channel(&channel).ok_or(ErrorCode::ChannelNotFound)?;
         let mut id = [0; 12];
         getrandom::fill(&mut id).map_err(|error| {
@@ -202,6 +205,8 @@ impl Visitor<'_> for Named {
     }
 }
 
+const SWITCHED_OFF: &str =
+    "realtime is switched off; PUT {\"enabled\": true} to the settings switches it on";
 /// The most events of one batch.
 const MAX_BATCH: usize = 100;
 /// The most bytes of one event's data: what a client's message may have.

@@ -23,7 +23,7 @@ pub enum Scope {
 ///
 /// It is 32 random bytes, so its SHA-256 is all that has to be kept: nobody can try 2²⁵⁶ of them, and
 /// a slow password hash would add nothing but its time to each request.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone)]
 pub struct AccessSecret(String);
 
 /// The SHA-256 of an access token.
@@ -109,7 +109,7 @@ mod tests {
         for wrong in
             ["", "xrt_", "xrt_short", &secret.reveal()[4..], &format!("{}A", secret.reveal())]
         {
-            assert_eq!(AccessSecret::parse(wrong), None, "{wrong}");
+            assert!(AccessSecret::parse(wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -137,10 +137,11 @@ impl Store {
         let Some((token, _)) = found.filter(|(_, kept)| is_it(kept)) else { return Ok(None) };
         let noted = token.last_used_at.is_some_and(|at| ms(now) < at + NOTE_EVERY);
         if !noted && !token.has_expired(now) {
-            connection.execute(
-                "UPDATE access_token SET last_used_at = ?1 WHERE id = ?2",
-                params![ms(now), token.id],
-            )?;
+            let note = "UPDATE access_token SET last_used_at = ?1 WHERE id = ?2";
+            if let Err(error) = connection.execute(note, params![ms(now), token.id]) {
+                // A full disk shall not keep out who may come in.
+                tracing::warn!(%error, token.id, "the use of an access token could not be noted");
+            }
         }
         Ok(Some(token))
     }
