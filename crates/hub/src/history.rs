@@ -31,6 +31,11 @@ impl History {
         oldest.is_some()
     }
 
+    /// All that is kept, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.entries.iter()
+    }
+
     /// What all this takes in memory, in bytes.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes

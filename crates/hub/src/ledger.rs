@@ -1,5 +1,6 @@
 //! One channel's order: its numbers, history, roster and window, however an engine keeps them safe.
 
+use std::mem;
 use std::sync::Arc;
 
 use protocol::{RequestId, Resume, ResumeRefusal};
@@ -17,12 +18,61 @@ pub struct Ledger<S> {
     pub roster: Roster<S>,
     epoch_for_everyone: Arc<str>,
     epoch_for_authenticated: Arc<str>,
-    seq_for_everyone: u64,
-    seq_for_authenticated: u64,
+    numbers: Numbers,
+    /// Epochs whose numbers go on in this one, oldest first.
+    past_epochs: Vec<PastEpoch>,
     /// The time of the newest publication: clocks of several threads never make time go back.
     ts: u64,
     history: History,
     window: Window,
+}
+
+/// How far a channel's two counts have come: what everyone may see, and what authenticated members
+/// may see.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Numbers {
+    /// The first count.
+    pub for_everyone: u64,
+    /// The second one, which every publication is in.
+    pub for_authenticated: u64,
+}
+
+/// An epoch that ended with its process. Who has read no further than its end has missed nothing of
+/// it and may go on in the next; beyond it may be numbers that were seen and then lost in a crash.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PastEpoch {
+    /// The epoch, as everyone knows it.
+    pub epoch: Arc<str>,
+    /// The last numbers that outlived it.
+    pub end: Numbers,
+}
+
+/// All that outlives a process of a ledger.
+#[derive(Debug)]
+pub struct LedgerState {
+    /// The epoch, as everyone knows it.
+    pub epoch: Arc<str>,
+    /// Those before it, oldest first.
+    pub past_epochs: Vec<PastEpoch>,
+    /// The newest publication's numbers.
+    pub numbers: Numbers,
+    /// Its time, in milliseconds since 1970.
+    pub ts: u64,
+    /// The publications that are kept, oldest first.
+    pub history: Vec<Arc<Publication>>,
+    /// The named messages that are remembered, oldest first.
+    pub remembered: Vec<Remembered>,
+}
+
+/// What became of a message that its sender named.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remembered {
+    /// Its name.
+    pub request: RequestId,
+    /// What its sender was told.
+    pub receipt: Receipt,
+    /// Since when it is remembered, in milliseconds since 1970.
+    pub since: u64,
 }
 
 /// A message on its way into a channel.
@@ -56,15 +106,88 @@ impl<S> Ledger<S> {
     pub fn new(epoch: Arc<str>) -> Self {
         Self {
             roster: Roster::default(),
-            // Who changes its identity changes its count, and must not resume the other one.
-            epoch_for_authenticated: format!("{epoch}.").into(),
+            epoch_for_authenticated: epoch_for_authenticated(&epoch),
             epoch_for_everyone: epoch,
-            seq_for_everyone: 0,
-            seq_for_authenticated: 0,
+            numbers: Numbers::default(),
+            past_epochs: Vec::new(),
             ts: 0,
             history: History::default(),
             window: Window::default(),
         }
+    }
+
+    /// The channel as it was, without members.
+    pub fn restore(state: LedgerState) -> Self {
+        let mut history = History::default();
+        for publication in state.history {
+            history.push(publication, usize::MAX);
+        }
+        let mut window = Window::default();
+        for Remembered { request, receipt, since } in state.remembered {
+            window.insert(request, receipt, since);
+        }
+        Self {
+            numbers: state.numbers,
+            past_epochs: state.past_epochs,
+            ts: state.ts,
+            history,
+            window,
+            ..Self::new(state.epoch)
+        }
+    }
+
+    /// What [`restore`](Self::restore) needs.
+    pub fn state(&self) -> LedgerState {
+        LedgerState {
+            epoch: Arc::clone(&self.epoch_for_everyone),
+            past_epochs: self.past_epochs.clone(),
+            numbers: self.numbers,
+            ts: self.ts,
+            history: self.history.iter().cloned().collect(),
+            remembered: self.window.iter().collect(),
+        }
+    }
+
+    /// Repeats what [`publish`](Self::publish) did in an earlier process; whether it could, which
+    /// fails when something between is missing.
+    pub fn replay(
+        &mut self,
+        publication: Arc<Publication>,
+        remembered: Option<Remembered>,
+        history: u32,
+    ) -> bool {
+        let numbers = self.numbers.next(!publication.is_visible(false));
+        let follows = publication.seq(true) == Some(numbers.for_authenticated)
+            && publication.seq(false).is_none_or(|seq| seq == numbers.for_everyone);
+        if follows {
+            self.numbers = numbers;
+            self.ts = publication.ts();
+            self.history.push(publication, history as usize);
+            if let Some(Remembered { request, receipt, since }) = remembered {
+                self.window.insert(request, receipt, since);
+            }
+        }
+        follows
+    }
+
+    /// Lets the numbers go on under a new name, after a stop that may have lost some.
+    pub fn begin_epoch(&mut self, epoch: Arc<str>) {
+        let ended = mem::replace(&mut self.epoch_for_everyone, epoch);
+        self.epoch_for_authenticated = epoch_for_authenticated(&self.epoch_for_everyone);
+        if self.past_epochs.len() == MAX_PAST_EPOCHS {
+            self.past_epochs.remove(0);
+        }
+        self.past_epochs.push(PastEpoch { epoch: ended, end: self.numbers });
+    }
+
+    /// The time of the newest publication, in milliseconds since 1970.
+    pub const fn ts(&self) -> u64 {
+        self.ts
+    }
+
+    /// Lets nobody go on from an earlier epoch.
+    pub fn forget_past_epochs(&mut self) {
+        self.past_epochs.clear();
     }
 
     /// What became of a message that its sender calls `request`, if that is remembered at `now`.
@@ -76,18 +199,13 @@ impl<S> Ledger<S> {
     pub fn publish(&mut self, publishing: Publishing) -> Arc<Publication> {
         let Publishing { draft, request, authenticated, authenticated_only, history } = publishing;
         let now = draft.ts;
-        self.seq_for_authenticated += 1;
-        let seq_for_everyone = (!authenticated_only).then(|| {
-            self.seq_for_everyone += 1;
-            self.seq_for_everyone
-        });
+        self.numbers = self.numbers.next(authenticated_only);
         self.ts = self.ts.max(now);
-        let publication =
-            Publication::new(draft, self.ts, seq_for_everyone, self.seq_for_authenticated);
+        let Numbers { for_everyone, for_authenticated } = self.numbers;
+        let for_everyone = (!authenticated_only).then_some(for_everyone);
+        let publication = Publication::new(draft, self.ts, for_everyone, for_authenticated);
         let publication = Arc::new(publication);
-        if history > 0 {
-            self.history.push(Arc::clone(&publication), history as usize);
-        }
+        self.history.push(Arc::clone(&publication), history as usize);
         if let Some(request) = request {
             self.window.insert(request, publication.receipt(authenticated), now);
         }
@@ -138,11 +256,11 @@ impl<S> Ledger<S> {
     }
 
     fn position(&self, authenticated: bool) -> Position {
-        let (epoch, seq) = match authenticated {
-            true => (&self.epoch_for_authenticated, self.seq_for_authenticated),
-            false => (&self.epoch_for_everyone, self.seq_for_everyone),
+        let epoch = match authenticated {
+            true => &self.epoch_for_authenticated,
+            false => &self.epoch_for_everyone,
         };
-        Position { epoch: Arc::clone(epoch), seq }
+        Position { epoch: Arc::clone(epoch), seq: self.numbers.of(authenticated) }
     }
 
     /// What a reader that was at `resume` has missed, now that the channel is at `position`.
@@ -153,9 +271,47 @@ impl<S> Ledger<S> {
         position: &Position,
     ) -> Result<Vec<Arc<Publication>>, ResumeRefusal> {
         if *resume.epoch != *position.epoch {
-            return Err(ResumeRefusal::EpochChanged);
+            let end = self.end_of(&resume.epoch, authenticated);
+            if end.is_none_or(|end| resume.seq > end) {
+                return Err(ResumeRefusal::EpochChanged);
+            }
         }
         let missed = position.seq.checked_sub(resume.seq).ok_or(ResumeRefusal::PositionUnknown)?;
         self.history.newest(authenticated, missed).ok_or(ResumeRefusal::HistoryTooShort)
     }
+
+    /// The last number of a past epoch, if it is one that a reader with or without identity knows.
+    fn end_of(&self, epoch: &str, authenticated: bool) -> Option<u64> {
+        let epoch = match authenticated {
+            true => epoch.strip_suffix(FOR_AUTHENTICATED)?,
+            false => epoch,
+        };
+        let past = self.past_epochs.iter().find(|past| *past.epoch == *epoch)?;
+        Some(past.end.of(authenticated))
+    }
 }
+
+impl Numbers {
+    /// As a reader with or without identity counts.
+    const fn of(self, authenticated: bool) -> u64 {
+        if authenticated { self.for_authenticated } else { self.for_everyone }
+    }
+
+    /// The numbers of the next publication.
+    const fn next(self, authenticated_only: bool) -> Self {
+        Self {
+            for_everyone: self.for_everyone + !authenticated_only as u64,
+            for_authenticated: self.for_authenticated + 1,
+        }
+    }
+}
+
+/// Who changes its identity changes its count, and must not resume the other one.
+fn epoch_for_authenticated(epoch: &str) -> Arc<str> {
+    format!("{epoch}{FOR_AUTHENTICATED}").into()
+}
+
+/// What the epoch of authenticated readers has behind that of everyone.
+const FOR_AUTHENTICATED: &str = ".";
+/// How many epochs back a reader may resume from; one more comes with each start of the server.
+const MAX_PAST_EPOCHS: usize = 16;

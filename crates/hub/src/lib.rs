@@ -21,7 +21,7 @@ mod window;
 pub use channel::{AudienceClass, ChannelKey};
 pub use engine::{EngineCommand, EngineEvent, Joined, Position};
 pub use hub::{Hub, Limits, Now};
-pub use ledger::{Ledger, Past, Publishing};
+pub use ledger::{Ledger, LedgerState, Numbers, Past, PastEpoch, Publishing, Remembered};
 pub use output::Output;
 pub use permission::{Audience, Operation, permit};
 pub use presence::Roster;

@@ -50,6 +50,12 @@ impl PublicationId {
         std::str::from_utf8(&self.0).expect("base64url is ASCII")
     }
 
+    /// Reads an id as the wire has it.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text: [u8; 16] = text.try_into().ok()?;
+        text.is_ascii().then_some(Self(text))
+    }
+
     /// An id from random bytes.
     pub fn from_random(bytes: [u8; 12]) -> Self {
         let mut text = [0; 16];
@@ -106,6 +112,33 @@ impl Publication {
         write_fields(&mut head, id, ts);
         head.extend_from_slice(b",\"seq\":");
         Self { id, ts, head: head.into_boxed_slice(), seq_for_everyone, seq_for_authenticated }
+    }
+
+    /// The publication whose parts these are: its [`id`](Self::id), [`ts`](Self::ts),
+    /// [`head`](Self::head) and numbers.
+    pub const fn restore(
+        id: PublicationId,
+        ts: u64,
+        head: Box<[u8]>,
+        seq_for_everyone: Option<u64>,
+        seq_for_authenticated: u64,
+    ) -> Self {
+        Self { id, ts, head, seq_for_everyone, seq_for_authenticated }
+    }
+
+    /// Its id.
+    pub const fn id(&self) -> PublicationId {
+        self.id
+    }
+
+    /// Its time, in milliseconds since 1970.
+    pub const fn ts(&self) -> u64 {
+        self.ts
+    }
+
+    /// Its frame up to the number.
+    pub const fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Appends the frame as a member with or without identity gets it; whether it gets it at all.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use protocol::RequestId;
 
+use crate::ledger::Remembered;
 use crate::publication::Receipt;
 
 /// The receipts of a channel's named messages: the newest [`MAX_LEN`](Self::MAX_LEN), for
@@ -33,6 +34,14 @@ impl Window {
         self.by_age.push_back((request.clone(), now));
         self.receipts.insert(request, receipt);
         self.forget(now);
+    }
+
+    /// All that is remembered, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Remembered> {
+        self.by_age.iter().filter_map(|(request, since)| {
+            let receipt = *self.receipts.get(request)?;
+            Some(Remembered { request: request.clone(), receipt, since: *since })
+        })
     }
 
     /// What all this takes in memory, about, in bytes.

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     InvalidToken,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
+    /// The server's disk takes nothing now; the message was not sent.
+    StorageFailed,
     /// Made by the SDK itself, never on the wire: too much waits for a connection already.
     QueueFull,
     /// Made by the SDK itself, never on the wire: the frame is larger than a server takes.
@@ -56,7 +58,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -71,6 +73,7 @@ impl ErrorCode {
         Self::UnknownHash,
         Self::InvalidToken,
         Self::Overloaded,
+        Self::StorageFailed,
         Self::QueueFull,
         Self::MessageTooLarge,
         Self::ConnectionClosed,
@@ -95,6 +98,7 @@ impl ErrorCode {
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
+            Self::StorageFailed => "The server cannot store messages now; this one was not sent.",
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }

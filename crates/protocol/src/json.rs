@@ -152,6 +152,11 @@ impl RequestId {
         Err(format!("has {length} characters; 1 to {} are allowed", Self::MAX_LENGTH))
     }
 
+    /// An id that was kept as [`as_str`](Self::as_str) tells it: a client's, or an event's.
+    pub fn restore(text: &str) -> Option<Self> {
+        (1..=2 * Self::MAX_LENGTH).contains(&text.chars().count()).then(|| Self(text.into()))
+    }
+
     /// The id as its sender wrote it.
     pub fn as_str(&self) -> &str {
         &self.0

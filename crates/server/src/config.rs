@@ -65,6 +65,11 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TOKEN_CLAIMS", value_name = "NAME=CLAIM,…", requires = "token_key")]
     pub token_claims: Option<ClaimNames>,
 
+    /// Where what channels keep is safe before it is acknowledged: on the disk, or in memory, which is
+    /// faster and ends with the server
+    #[arg(long, env = "XANO_DURABILITY", value_enum, default_value_t = Durability::Disk, value_name = "WHERE")]
+    pub durability: Durability,
+
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -122,6 +127,15 @@ pub struct AdminTokenConfig {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a lifetime is a whole number from 1 on with s, m, h or d, as in 30s, 15m, 24h or 7d")]
 pub struct LifetimeError;
+
+/// What an acknowledged publication outlives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Durability {
+    /// A crash of the process or the machine.
+    Disk,
+    /// The connection it came on.
+    Memory,
+}
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -52,6 +52,8 @@ impl PushedEvent {
 /// * **Presence.** A join that makes a new member is announced before its answer, a second join of
 ///   the same member is not. A leave is announced once.
 /// * **History.** What is published with a history size is in the history before anybody gets it.
+/// * **Safety.** An ack, and the answer to a push, come when what they are about is as safe as the
+///   engine makes it; who is there gets it before.
 /// * **Refusals.** A command that cannot be carried out is answered by
 ///   [`EngineEvent::Refused`](hub::EngineEvent::Refused), never dropped.
 pub trait Engine: Send + Sync + std::fmt::Debug {
@@ -59,6 +61,10 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     fn submit(&self, shard: ShardId, command: EngineCommand);
 
     /// Gives an event to the members of a channel that it is for, and calls `answer` with the number
-    /// of their connections to this node. What is for everybody takes a place in the channel.
+    /// of their connections to this node. What is for everybody takes a place in the channel; events
+    /// take theirs in the order in which they were pushed, without waiting for answers.
     fn push(&self, event: PushedEvent, answer: PushAnswer);
+
+    /// Returns when all that was published is as safe as it gets. Nothing may follow.
+    fn close(&self);
 }

@@ -6,6 +6,7 @@ mod engine;
 mod fanout;
 mod http;
 mod inbox;
+mod journal;
 mod log;
 mod node;
 mod pages;

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let listener = Listener::bind(config)?;
     let data = DataDir::open(&config.data_dir)?;
+    let _ours = data.lock()?;
     let store = Arc::new(data.store()?);
     if config.demo {
         open_demo(&store)?;
@@ -58,8 +59,11 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let verifier = Verifier::new(&data.signing_key()?, &config.token_key, &names)?;
     let settings = store.realtime()?.to_settings();
     let defaults = NodeOptions::default();
-    let options =
-        NodeOptions { shards: config.threads.map_or(defaults.shards, usize::from), ..defaults };
+    let options = NodeOptions {
+        shards: config.threads.map_or(defaults.shards, usize::from),
+        journal: data.journal(config.durability)?,
+        ..defaults
+    };
     let node =
         Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), store, &data.admin_token()?));
@@ -80,12 +84,10 @@ fn print_token(config: TokenConfig) -> anyhow::Result<()> {
 
 fn print_admin_token(config: AdminTokenConfig) -> anyhow::Result<()> {
     let store = DataDir::existing(&config.data_dir).existing_store()?;
-    let now = SystemTime::now();
-    let expires = config.expires.map(|time| now.checked_add(time).context("the clock is wrong"));
     let scopes = config.scope.into_iter().collect();
-    let new = NewAccessToken { name: config.name, scopes, expires: expires.transpose()? };
+    let new = NewAccessToken { name: config.name, scopes, lifetime: config.expires };
     let secret = AccessSecret::generate().context("the operating system gives no random bytes")?;
-    store.add_access_token(new, &secret.digest(), now)?;
+    store.add_access_token(new, &secret.digest(), SystemTime::now())?;
     writeln!(io::stdout(), "{}", secret.reveal()).context("cannot write to the standard output")
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,7 +18,7 @@ use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
 
 /// How a node serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// Threads that connections are spread over.
     pub shards: usize,
@@ -27,6 +28,8 @@ pub struct NodeOptions {
     pub max_lag: usize,
     /// What the hub allows.
     pub limits: Limits,
+    /// The directory for what channels keep, or none where that ends with the process.
+    pub journal: Option<PathBuf>,
 }
 
 /// A node that runs. Dropping it does not stop it; [`drain`](Self::drain) does.
@@ -46,6 +49,14 @@ pub enum NodeError {
     /// A shard got no poll or no thread from the operating system.
     #[error("cannot start a shard")]
     Shard(#[source] io::Error),
+    /// The journal cannot be read or written.
+    #[error("cannot use the journal in {}", path.display())]
+    Journal {
+        /// Its directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// There is no randomness.
     #[error("the operating system gives no random bytes")]
     Randomness(#[source] getrandom::Error),
@@ -54,7 +65,13 @@ pub enum NodeError {
 impl Default for NodeOptions {
     fn default() -> Self {
         let shards = thread::available_parallelism().map_or(1, usize::from);
-        Self { shards, max_frame: 1 << 20, max_lag: 1 << 20, limits: Limits::default() }
+        Self {
+            shards,
+            max_frame: 1 << 20,
+            max_lag: 1 << 20,
+            limits: Limits::default(),
+            journal: None,
+        }
     }
 }
 
@@ -70,7 +87,11 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
-        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new(inboxes.clone()));
+        let engine: Arc<dyn Engine> = match &options.journal {
+            None => Arc::new(MemoryEngine::new(inboxes.clone())),
+            Some(path) => MemoryEngine::open(inboxes.clone(), path)
+                .map_err(|source| NodeError::Journal { path: path.clone(), source })?,
+        };
         let mut threads = Vec::new();
         for (id, (poll, inbox)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
@@ -152,7 +173,7 @@ impl Node {
     }
 
     /// Waits until every shard has ended, which takes as long as the slowest client that was asked
-    /// to close, at most about five seconds.
+    /// to close, at most about five seconds; and until all that is kept is on the disk.
     pub fn join(&self) {
         let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -160,6 +181,7 @@ impl Node {
                 tracing::error!("a shard ended in a panic");
             }
         }
+        self.engine.close();
     }
 }
 

@@ -4,7 +4,7 @@ mod access_tokens;
 mod data_dir;
 mod sqlite;
 
-pub use access_tokens::{AccessToken, AccessTokenError, NewAccessToken};
+pub use access_tokens::{Access, AccessToken, AccessTokenError, NewAccessToken};
 pub(crate) use data_dir::random_text;
 pub use data_dir::{DataDir, DataDirError};
 pub use sqlite::{Realtime, Store, StoreError};

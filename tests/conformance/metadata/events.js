@@ -53,6 +53,23 @@ export function events(context) {
     client.end();
   });
 
+  test("an event that was pushed, and its key, outlive a crash", async () => {
+    const { api } = context;
+    const event = { channel: "open", data: "kept", idempotency_key: "k".repeat(64) };
+    const before = { channel: "open", data: "before", idempotency_key: "b" };
+    await api.ok("POST", "/event", { events: [before, event] });
+    await api.server.stop("SIGKILL");
+    await api.server.restart();
+    const client = await api.connect();
+    client.send({ action: "join", options: { channel: "open" }, payload: { history: true } });
+    assert.equal((await client.read("join")).action, "join");
+    const { history } = (await client.read("history")).payload;
+    assert.deepEqual(history.slice(-2).map(({ payload }) => payload.data), ["before", "kept"]);
+    assert.deepEqual(await api.ok("POST", "/event", event), { delivered_local: 0 });
+    await client.hasReadAll("the client");
+    client.end();
+  });
+
   test("an event without listeners is in the history of who comes next", async () => {
     const { api } = context;
     await api.ok("PUT", "", { channels: [{ ...OPEN, pattern: "later" }] });

@@ -174,7 +174,7 @@ impl From<AccessTokenError> for ApiError {
         match error {
             AccessTokenError::Name => Self::field("name", error.to_string()),
             AccessTokenError::NoScope => Self::field("scopes", error.to_string()),
-            AccessTokenError::Past => Self::field("expires_at", error.to_string()),
+            AccessTokenError::Lifetime => Self::field("expires_in", error.to_string()),
             AccessTokenError::TooMany => Self::Input(error.to_string()),
             AccessTokenError::Store(error) => error.into(),
         }

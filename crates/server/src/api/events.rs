@@ -74,13 +74,13 @@ pub(super) async fn push(
         true => push_batch(&admin, &body).await.map(Json),
         false => {
             let event = from_json::<EventInput>(&body)?.check()?;
-            admin.push(event).await.map(EventAnswer::One).map(Json)
+            admin.push(event)?.delivered().await.map(EventAnswer::One).map(Json)
         }
     }
 }
 
-/// Pushes one event after the other. Each is pushed or refused by itself, unless the body is not what
-/// it should be: then none is.
+/// Pushes one event after the other, and waits for the disk once for all. Each is pushed or refused by
+/// itself, unless the body is not what it should be: then none is.
 async fn push_batch(admin: &Admin, body: &[u8]) -> Result<EventAnswer, ApiError> {
     let BatchInput { events } = from_json(body)?;
     if !(1..=MAX_BATCH).contains(&events.len()) {
@@ -91,9 +91,14 @@ async fn push_batch(admin: &Admin, body: &[u8]) -> Result<EventAnswer, ApiError>
         event.check().map_err(|error| error.within(&format!("events[{index}]")))
     };
     let events: Vec<_> = events.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
-    let mut results = Vec::with_capacity(events.len());
-    for event in events {
-        results.push(match admin.push(event).await {
+    let pushed: Vec<_> = events.into_iter().map(|event| admin.push(event)).collect();
+    let mut results = Vec::with_capacity(pushed.len());
+    for pushed in pushed {
+        let result = match pushed {
+            Ok(pushed) => pushed.delivered().await,
+            Err(error) => Err(error),
+        };
+        results.push(match result {
             Ok(delivered) => BatchResult::Delivered(delivered),
             Err(error) => BatchResult::Refused { error: error.into_body() },
         });
@@ -128,8 +133,18 @@ impl EventInput {
     }
 }
 
+/// An event that is on its way.
+struct Pushed(oneshot::Receiver<Result<usize, ErrorCode>>);
+
+impl Pushed {
+    async fn delivered(self) -> Result<Delivered, ApiError> {
+        let delivered_local = self.0.await.map_err(|_| ApiError::Internal)??;
+        Ok(Delivered { delivered_local })
+    }
+}
+
 impl Admin {
-    async fn push(&self, event: Event) -> Result<Delivered, ApiError> {
+    fn push(&self, event: Event) -> Result<Pushed, ApiError> {
         let Event { channel, data, target, request } = event;
         let node: &Node = self.node();
         let settings = node.settings();
@@ -154,8 +169,7 @@ impl Admin {
             let _ = answer.send(result);
         };
         node.push(event, Box::new(tell));
-        let delivered_local = answered.await.map_err(|_| ApiError::Internal)??;
-        Ok(Delivered { delivered_local })
+        Ok(Pushed(answered))
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use super::{ApiError, channels, events, settings, tokens};
 use crate::auth::{AccessSecret, Scope};
 use crate::node::Node;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// What an administrator's requests need.
 #[derive(Clone)]
@@ -113,11 +113,10 @@ async fn authenticate(
         let digest = AccessSecret::parse(token).ok_or(ApiError::Unauthorized)?.digest();
         let now = SystemTime::now();
         let known = admin.ask(move |store| store.use_access_token(&digest, now)).await?;
-        let known = known.ok_or(ApiError::Unauthorized)?;
-        if known.has_expired(now) {
-            return Err(ApiError::Expired);
+        match known.ok_or(ApiError::Unauthorized)? {
+            store::Access::Scopes(scopes) => Caller::Bearer(scopes),
+            store::Access::Expired => return Err(ApiError::Expired),
         }
-        Caller::Bearer(known.scopes)
     };
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)

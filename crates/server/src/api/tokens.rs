@@ -19,8 +19,8 @@ use crate::store::{AccessToken, NewAccessToken, Store};
 pub(super) struct TokenInput {
     name: String,
     scopes: BTreeSet<Scope>,
-    /// Milliseconds since 1970.
-    expires_at: Option<u64>,
+    /// Seconds.
+    expires_in: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -49,15 +49,8 @@ pub(super) async fn add(
         tracing::error!(%error, "there are no random bytes for an access token");
         ApiError::Internal
     })?;
-    let end = |ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms));
-    let expires = match input.expires_at {
-        // A larger number would come back as another one to JavaScript.
-        Some(ms) if !is_possible(ms) => {
-            return Err(ApiError::field("expires_at", "is too far away"));
-        }
-        ms => ms.and_then(end),
-    };
-    let new = NewAccessToken { name: input.name, scopes: input.scopes, expires };
+    let lifetime = input.expires_in.map(Duration::from_secs);
+    let new = NewAccessToken { name: input.name, scopes: input.scopes, lifetime };
     let digest = secret.digest();
     let known =
         admin.block(move |store| store.add_access_token(new, &digest, SystemTime::now())).await??;

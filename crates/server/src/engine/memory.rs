@@ -1,56 +1,35 @@
 //! The engine of a single node: everything in memory, a lock around each part of the channels.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod part;
 
-use data_encoding::BASE64URL_NOPAD;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io;
+use std::mem;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
 use hub::{
-    Draft, EngineCommand, EngineEvent, Joined, Ledger, Member, Past, Publishing, Receipt,
-    SessionId, SessionKey,
+    Draft, EngineCommand, EngineEvent, Joined, Past, Publishing, Receipt, Remembered, SessionId,
+    SessionKey,
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
 
+use self::part::{Channel, Part, Seat, new_epoch};
 use super::{Engine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
+use crate::journal::{Journal, Recovered, Source};
 
-/// Channels in the memory of this process. Everything is gone when it ends.
+/// Channels in the memory of this process. With a journal, what they keep outlives it.
 #[derive(Debug)]
 pub struct MemoryEngine {
     inboxes: Vec<Arc<Inbox>>,
     parts: Vec<Mutex<Part>>,
+    journal: OnceLock<Journal>,
     /// Bytes of all histories and windows together.
     kept_bytes: AtomicUsize,
     hasher: RandomState,
-}
-
-/// The channels whose names fall to one lock.
-#[derive(Debug, Default)]
-struct Part {
-    channels: HashMap<ChannelName, Channel>,
-    /// Channels that nobody is in and that still have a history, longest idle first.
-    idle: BTreeMap<u64, ChannelName>,
-    idle_count: u64,
-}
-
-#[derive(Debug)]
-struct Channel {
-    ledger: Ledger<Seat>,
-    /// How many members each shard has here.
-    shards: Vec<(ShardId, usize)>,
-    /// Which of the entries in [`Part::idle`] is this channel's.
-    idle: u64,
-}
-
-/// Where a member is to be found.
-#[derive(Debug)]
-struct Seat {
-    shard: ShardId,
-    session: SessionKey,
-    member: Arc<Member>,
-    announced: bool,
 }
 
 /// The fields of a join that its answer is made of.
@@ -62,40 +41,83 @@ struct JoinAnswer {
     authenticated: bool,
 }
 
+/// What the sender of a message is to be told.
+struct Answer {
+    receipt: Receipt,
+    /// Whether the message is to outlive the process.
+    is_kept: bool,
+}
+
 impl MemoryEngine {
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { inboxes, parts, kept_bytes: AtomicUsize::new(0), hasher: RandomState::new() }
+        Self {
+            inboxes,
+            parts,
+            journal: OnceLock::new(),
+            kept_bytes: AtomicUsize::new(0),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The same, with what channels keep in the directory `journal`, where it is found again by the
+    /// next process: all that was acknowledged, and most likely the rest.
+    pub fn open(inboxes: Vec<Arc<Inbox>>, journal: &Path) -> io::Result<Arc<Self>> {
+        let mut recovered = Recovered::read(journal, new_epoch)?;
+        let engine = Arc::new(Self::new(inboxes));
+        let mut channels: Vec<_> = mem::take(&mut recovered.channels).into_iter().collect();
+        // Whatever is too much, the oldest go.
+        channels.sort_unstable_by_key(|(_, ledger)| ledger.ts());
+        for (name, ledger) in channels {
+            engine.kept_bytes.fetch_add(ledger.bytes(), Ordering::Relaxed);
+            let freed = engine.part(&name).adopt(&name, ledger);
+            engine.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
+        let source: Weak<Self> = Arc::downgrade(&engine);
+        let (journal, beginning) = Journal::start(recovered, source)?;
+        engine.journal.get_or_init(|| journal);
+        beginning.begin()?;
+        Ok(engine)
     }
 
     fn part(&self, channel: &ChannelName) -> MutexGuard<'_, Part> {
         let part = self.hasher.hash_one(channel) as usize % PARTS;
-        // A panic under the lock leaves at worst one event undelivered; every map is whole.
-        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.parts[part])
     }
 
     fn send(&self, shard: ShardId, event: EngineEvent) {
         self.inboxes[shard.0].push(Event::Engine(event));
     }
 
-    /// Tells the sender of a message what became of it, as far as it wants to know.
+    /// Tells the sender of a message what became of it, as far as it wants to know: where it is kept,
+    /// when it is safe.
     fn answer(
         &self,
         shard: ShardId,
         session: SessionKey,
         (channel, request): (ChannelName, Option<RequestId>),
-        result: Result<Option<Receipt>, ErrorCode>,
+        result: Result<Option<Answer>, ErrorCode>,
     ) {
+        let inbox = Arc::clone(&self.inboxes[shard.0]);
         match (result, request) {
-            (Ok(Some(receipt)), Some(request)) => {
-                self.send(shard, EngineEvent::Acked { session, channel, request, receipt });
+            (Ok(Some(Answer { receipt, is_kept })), Some(request)) => {
+                let event = EngineEvent::Acked { session, channel, request, receipt };
+                self.when_safe(is_kept, move || inbox.push(Event::Engine(event)));
             }
             (Err(code), request) => {
                 let action = Action::Message;
                 self.send(shard, EngineEvent::Refused { session, channel, action, code, request });
             }
             (Ok(_), _) => {}
+        }
+    }
+
+    /// Does something when all that was published so far is as safe as it gets.
+    fn when_safe(&self, is_kept: bool, then: impl FnOnce() + Send + 'static) {
+        match self.journal.get() {
+            Some(journal) if is_kept => journal.when_safe(Box::new(then)),
+            _ => then(),
         }
     }
 
@@ -107,9 +129,7 @@ impl MemoryEngine {
 
     fn join(&self, name: ChannelName, seat: Seat, answer: &JoinAnswer) {
         let mut part = self.part(&name);
-        let Part { channels, idle, .. } = &mut *part;
-        let channel = channels.entry(name.clone()).or_insert_with(Channel::new);
-        idle.remove(&channel.idle);
+        let channel = part.enter(&name);
         let (shard, member, announce) = (seat.shard, Arc::clone(&seat.member), seat.announced);
         if channel.ledger.roster.insert(member.id, seat) {
             if announce {
@@ -153,7 +173,7 @@ impl MemoryEngine {
             });
         }
         if channel.ledger.roster.is_empty() {
-            let freed = part.retire(name);
+            let freed = part.retire(name, self.journal.get());
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
     }
@@ -168,7 +188,7 @@ impl MemoryEngine {
         self.kept_bytes.fetch_add(after, Ordering::Relaxed);
         let total = self.kept_bytes.fetch_sub(before, Ordering::Relaxed) - before;
         if total > MAX_KEPT_BYTES {
-            let freed = part.make_room(name, total - MAX_KEPT_BYTES);
+            let freed = part.make_room(name, total - MAX_KEPT_BYTES, self.journal.get());
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
         Some(result)
@@ -180,21 +200,29 @@ impl MemoryEngine {
         name: &ChannelName,
         channel: &mut Channel,
         publishing: Publishing,
-    ) -> Result<Option<Receipt>, ErrorCode> {
-        let Publishing { draft, request, authenticated, .. } = &publishing;
-        let (is_named, authenticated) = (request.is_some(), *authenticated);
-        if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
-            return Ok(Some(known));
+    ) -> Result<Option<Answer>, ErrorCode> {
+        let Publishing { draft, request, authenticated, history, .. } = &publishing;
+        let (history, authenticated, since) = (*history, *authenticated, draft.ts);
+        let journal = self.journal.get().filter(|_| history > 0);
+        journal.map_or(Ok(()), Journal::has_room)?;
+        if let Some(receipt) = channel.ledger.receipt(request.as_ref(), since) {
+            return Ok(Some(Answer { receipt, is_kept: history > 0 }));
         }
         if !channel.shards.iter().all(|(shard, _)| self.inboxes[shard.0].has_room()) {
             return Err(ErrorCode::Overloaded);
         }
+        let request = request.clone();
         let publication = channel.ledger.publish(publishing);
+        let receipt = publication.receipt(authenticated);
+        let remembered = request.map(|request| Remembered { request, receipt, since });
+        if let Some(journal) = self.journal.get() {
+            channel.keep(journal, name, &publication, remembered.as_ref(), history);
+        }
         self.send_to_all(channel, || EngineEvent::Published {
             channel: name.clone(),
             publication: Arc::clone(&publication),
         });
-        Ok(is_named.then(|| publication.receipt(authenticated)))
+        Ok(remembered.map(|_| Answer { receipt, is_kept: history > 0 }))
     }
 
     /// Sends to one member, unless the message is known from before.
@@ -204,9 +232,10 @@ impl MemoryEngine {
         (recipient, authenticated_only): (SessionId, bool),
         draft: Draft,
         request: Option<RequestId>,
-    ) -> Result<Option<Receipt>, ErrorCode> {
+    ) -> Result<Option<Answer>, ErrorCode> {
+        let unkept = |receipt| Answer { receipt, is_kept: false };
         if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
-            return Ok(Some(known));
+            return Ok(Some(unkept(known)));
         }
         let seat = channel.ledger.roster.get(recipient);
         let seat = seat.filter(|seat| seat.member.authenticated || !authenticated_only);
@@ -216,7 +245,7 @@ impl MemoryEngine {
         }
         let receipt = channel.ledger.note_private(&draft, request);
         self.send(shard, EngineEvent::Private { session, frame: draft.into_private_frame() });
-        Ok(receipt)
+        Ok(receipt.map(unkept))
     }
 }
 
@@ -238,7 +267,7 @@ impl MemoryEngine {
         });
         let mut part = self.part(&name);
         if part.channels.get(&name).is_some_and(|channel| channel.ledger.roster.is_empty()) {
-            let freed = part.retire(&name);
+            let freed = part.retire(&name, self.journal.get());
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
         published.unwrap_or(Ok(0))
@@ -335,62 +364,43 @@ impl Engine for MemoryEngine {
     }
 
     fn push(&self, event: PushedEvent, answer: PushAnswer) {
-        answer(match event.target.dbo_id {
-            0 => self.push_to_all(event),
-            _ => self.push_to_some(event),
-        });
+        match event.target.dbo_id {
+            0 => {
+                let is_kept = event.history > 0;
+                let result = self.push_to_all(event);
+                self.when_safe(is_kept && result.is_ok(), move || answer(result));
+            }
+            _ => answer(self.push_to_some(event)),
+        }
+    }
+
+    fn close(&self) {
+        if let Some(journal) = self.journal.get() {
+            journal.close();
+        }
     }
 }
 
-impl Part {
-    /// The channel, made for the occasion if nobody has been there.
-    fn channel(&mut self, name: &ChannelName) -> &mut Channel {
-        self.channels.entry(name.clone()).or_insert_with(Channel::new)
+impl Source for MemoryEngine {
+    fn channels(&self) -> Vec<ChannelName> {
+        let mut names = Vec::new();
+        for part in &self.parts {
+            names.extend(lock(part).channels.keys().cloned());
+        }
+        names
     }
 
-    /// Nobody is in the channel any more: it goes at once if it keeps nothing, and else when too
-    /// many others have been idle for less long. Returns the bytes that went.
-    fn retire(&mut self, name: &ChannelName) -> usize {
-        let Some(channel) = self.channels.get_mut(name) else { return 0 };
-        if !channel.ledger.has_history() {
-            return self.channels.remove(name).map_or(0, |channel| channel.ledger.bytes());
+    fn append_channel(&self, name: &ChannelName) {
+        let part = self.part(name);
+        if let (Some(journal), Some(channel)) = (self.journal.get(), part.channels.get(name)) {
+            channel.append_to(journal, name);
         }
-        self.idle.remove(&channel.idle);
-        self.idle_count += 1;
-        channel.idle = self.idle_count;
-        self.idle.insert(self.idle_count, name.clone());
-        if self.idle.len() > MAX_IDLE_CHANNELS / PARTS { self.forget_idle() } else { 0 }
-    }
-
-    /// Frees `bytes` of history: channels that are idle go first, then the oldest of `name`.
-    /// Returns what went, which may be less, or more.
-    fn make_room(&mut self, name: &ChannelName, bytes: usize) -> usize {
-        let mut freed = 0;
-        while freed < bytes && !self.idle.is_empty() {
-            freed += self.forget_idle();
-        }
-        if let Some(Channel { ledger, .. }) = self.channels.get_mut(name) {
-            let before = ledger.bytes();
-            while freed + before - ledger.bytes() < bytes && ledger.drop_oldest() {}
-            freed += before - ledger.bytes();
-        }
-        freed
-    }
-
-    /// Forgets the channel that has been idle longest; the bytes it kept.
-    fn forget_idle(&mut self) -> usize {
-        let longest = self.idle.pop_first().and_then(|(_, name)| self.channels.remove(&name));
-        longest.map_or(0, |channel| channel.ledger.bytes())
     }
 }
 
-impl Channel {
-    fn new() -> Self {
-        let mut epoch = [0; 9];
-        getrandom::fill(&mut epoch).expect("the operating system gives random bytes");
-        let ledger = Ledger::new(BASE64URL_NOPAD.encode(&epoch).into());
-        Self { ledger, shards: Vec::new(), idle: 0 }
-    }
+fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
+    // A panic under the lock leaves at worst one event undelivered; every map is whole.
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many locks the channels share.

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use super::{Store, StoreError};
 use crate::auth::{AccessDigest, Scope};
 
-/// What is known of an access token; times are milliseconds since 1970.
+/// What is known of an access token. Times are in UTC: `2026-01-31T12:00:00Z`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct AccessToken {
     /// By which it is revoked.
@@ -20,11 +20,20 @@ pub struct AccessToken {
     /// What it allows.
     pub scopes: BTreeSet<Scope>,
     /// When it was made.
-    pub created_at: u64,
+    pub created_at: String,
     /// When it was last used, five minutes more or less.
-    pub last_used_at: Option<u64>,
+    pub last_used_at: Option<String>,
     /// From when on it is refused.
-    pub expires_at: Option<u64>,
+    pub expires_at: Option<String>,
+}
+
+/// What a token allows now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// These.
+    Scopes(BTreeSet<Scope>),
+    /// Nothing any more: its time is over.
+    Expired,
 }
 
 /// An access token to make.
@@ -34,8 +43,8 @@ pub struct NewAccessToken {
     pub name: String,
     /// What it shall allow.
     pub scopes: BTreeSet<Scope>,
-    /// Until when.
-    pub expires: Option<SystemTime>,
+    /// For how long, if not until it is revoked.
+    pub lifetime: Option<Duration>,
 }
 
 /// Why there is no new access token.
@@ -47,9 +56,9 @@ pub enum AccessTokenError {
     /// It would allow nothing.
     #[error("a token must have at least one of the scopes read, update and publish")]
     NoScope,
-    /// It would have expired already.
-    #[error("the end must be in the future")]
-    Past,
+    /// It would end at once, or never.
+    #[error("a lifetime is 1 second to 100 years")]
+    Lifetime,
     /// There are too many.
     #[error("there are {MAX_TOKENS} access tokens, and no more are allowed; revoke some first")]
     TooMany,
@@ -58,11 +67,13 @@ pub enum AccessTokenError {
     Store(#[from] StoreError),
 }
 
-impl AccessToken {
-    /// Whether it allows nothing any more.
-    pub fn has_expired(&self, now: SystemTime) -> bool {
-        self.expires_at.is_some_and(|end| end <= ms(now))
-    }
+/// A token as the look-up by its digest finds it; times are seconds since 1970.
+struct Found {
+    id: u64,
+    scopes: String,
+    used: Option<u64>,
+    end: Option<u64>,
+    digest: Vec<u8>,
 }
 
 impl Store {
@@ -73,7 +84,7 @@ impl Store {
         digest: &AccessDigest,
         now: SystemTime,
     ) -> Result<AccessToken, AccessTokenError> {
-        let NewAccessToken { name, scopes, expires } = new;
+        let NewAccessToken { name, scopes, lifetime } = new;
         let length = name.chars().count();
         if !(1..=MAX_NAME).contains(&length) || name.chars().any(char::is_control) {
             return Err(AccessTokenError::Name);
@@ -81,69 +92,76 @@ impl Store {
         if scopes.is_empty() {
             return Err(AccessTokenError::NoScope);
         }
-        if expires.is_some_and(|expires| expires <= now) {
-            return Err(AccessTokenError::Past);
+        let lifetime = lifetime.map(|lifetime| lifetime.as_secs());
+        if lifetime.is_some_and(|seconds| !(1..=MAX_LIFETIME).contains(&seconds)) {
+            return Err(AccessTokenError::Lifetime);
         }
-        let (created_at, expires_at) = (ms(now), expires.map(ms));
+        let now = seconds(now);
+        let end = lifetime.map(|lifetime| now + lifetime);
         let words: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
+        self.insert_access_token(params![
+            digest.as_bytes(),
+            name,
+            words.join(" "),
+            now,
+            end,
+            MAX_TOKENS
+        ])?
+        .ok_or(AccessTokenError::TooMany)
+    }
+
+    fn insert_access_token(
+        &self,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Option<AccessToken>, StoreError> {
         let connection = self.connection();
         // One statement, since another process may add one at the same time.
-        let added = connection
-            .execute(
-                "INSERT INTO access_token (digest, name, scopes, created_at, expires_at)
-                 SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM access_token) < ?6",
-                params![
-                    digest.as_bytes(),
-                    name,
-                    words.join(" "),
-                    created_at,
-                    expires_at,
-                    MAX_TOKENS
-                ],
-            )
-            .map_err(StoreError::from)?;
+        let added = connection.execute(
+            "INSERT INTO access_token (digest, name, scopes, created_at, expires_at)
+             SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM access_token) < ?6",
+            values,
+        )?;
         if added == 0 {
-            return Err(AccessTokenError::TooMany);
+            return Ok(None);
         }
-        let id = connection.last_insert_rowid().unsigned_abs();
-        Ok(AccessToken { id, name, scopes, created_at, last_used_at: None, expires_at })
+        let id = connection.last_insert_rowid();
+        Ok(Some(connection.query_row(&format!("{SELECT} WHERE id = ?1"), [id], read)?))
     }
 
     /// All tokens that were not revoked, by id.
     pub fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT id, name, scopes, created_at, last_used_at, expires_at, digest
-             FROM access_token ORDER BY id",
-        )?;
+        let mut statement = connection.prepare_cached(&format!("{SELECT} ORDER BY id"))?;
         let rows = statement.query_map([], read)?;
-        rows.map(|row| Ok(row?.0)).collect()
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The token with this digest; notes that it is used, if it has not expired.
+    /// What the token with this digest allows; notes that it is used, if it has not expired.
     pub fn use_access_token(
         &self,
         digest: &AccessDigest,
         now: SystemTime,
-    ) -> Result<Option<AccessToken>, StoreError> {
+    ) -> Result<Option<Access>, StoreError> {
+        let now = seconds(now);
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT id, name, scopes, created_at, last_used_at, expires_at, digest
-             FROM access_token WHERE digest = ?1",
+            "SELECT id, scopes, last_used_at, expires_at, digest FROM access_token WHERE digest = ?1",
         )?;
-        let found = statement.query_row([digest.as_bytes()], read).optional()?;
+        let found = statement.query_row([digest.as_bytes()], Found::read).optional()?;
         // What the index found is compared once more, in a time that tells nothing.
-        let is_it = |kept: &[u8]| bool::from(kept.ct_eq(digest.as_bytes()));
-        let Some((token, _)) = found.filter(|(_, kept)| is_it(kept)) else { return Ok(None) };
-        let noted = token.last_used_at.is_some_and(|at| ms(now) < at + NOTE_EVERY);
-        if !noted && !token.has_expired(now) {
+        let is_it = |found: &Found| bool::from(found.digest.ct_eq(digest.as_bytes()));
+        let Some(found) = found.filter(is_it) else { return Ok(None) };
+        if found.end.is_some_and(|end| end <= now) {
+            return Ok(Some(Access::Expired));
+        }
+        if found.used.is_none_or(|used| now >= used + NOTE_EVERY) {
             let note = "UPDATE access_token SET last_used_at = ?1 WHERE id = ?2";
-            if let Err(error) = connection.execute(note, params![ms(now), token.id]) {
+            if let Err(error) = connection.execute(note, params![now, found.id]) {
                 // A full disk shall not keep out who may come in.
-                tracing::warn!(%error, token.id, "the use of an access token could not be noted");
+                tracing::warn!(%error, token.id = found.id, "the use of an access token could not be noted");
             }
         }
-        Ok(Some(token))
+        Ok(Some(Access::Scopes(parse_scopes(&found.scopes))))
     }
 
     /// Revokes a token; whether there was one.
@@ -152,34 +170,52 @@ impl Store {
     }
 }
 
-/// A row, and its digest.
-fn read(row: &Row<'_>) -> rusqlite::Result<(AccessToken, Vec<u8>)> {
+impl Found {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            scopes: row.get(1)?,
+            used: row.get(2)?,
+            end: row.get(3)?,
+            digest: row.get(4)?,
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
     let scopes: String = row.get(2)?;
-    let known = [Scope::Read, Scope::Update, Scope::Publish];
-    let scopes =
-        known.into_iter().filter(|scope| scopes.split(' ').any(|word| word == scope.word()));
-    let token = AccessToken {
+    Ok(AccessToken {
         id: row.get(0)?,
         name: row.get(1)?,
-        scopes: scopes.collect(),
+        scopes: parse_scopes(&scopes),
         created_at: row.get(3)?,
         last_used_at: row.get(4)?,
         expires_at: row.get(5)?,
-    };
-    Ok((token, row.get(6)?))
+    })
 }
 
-fn ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX >> 1).min(u64::MAX >> 1)
+fn parse_scopes(words: &str) -> BTreeSet<Scope> {
+    let known = [Scope::Read, Scope::Update, Scope::Publish];
+    known.into_iter().filter(|scope| words.split(' ').any(|word| word == scope.word())).collect()
 }
 
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+const SELECT: &str = "SELECT id, name, scopes,
+    strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch'),
+    strftime('%Y-%m-%dT%H:%M:%SZ', last_used_at, 'unixepoch'),
+    strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch')
+    FROM access_token";
 /// The most tokens there may be.
 const MAX_TOKENS: u32 = 1_000;
 /// The most characters a name may have.
 const MAX_NAME: usize = 100;
-/// How often it is noted that a token is in use, in milliseconds: not with every request.
-const NOTE_EVERY: u64 = 300_000;
+/// The longest lifetime, in seconds: 100 years.
+const MAX_LIFETIME: u64 = 100 * 365 * 86_400;
+/// How often it is noted that a token is in use, in seconds: not with every request.
+const NOTE_EVERY: u64 = 300;
 
 #[cfg(test)]
 mod tests {
@@ -195,7 +231,7 @@ mod tests {
 
     fn new(name: &str, scopes: &[Scope]) -> NewAccessToken {
         let scopes = scopes.iter().copied().collect();
-        NewAccessToken { name: name.to_owned(), scopes, expires: None }
+        NewAccessToken { name: name.to_owned(), scopes, lifetime: None }
     }
 
     fn digest() -> AccessDigest {
@@ -210,15 +246,16 @@ mod tests {
     fn a_token_is_found_by_its_digest_until_it_is_revoked() {
         let store = store("found");
         let (ci, backup) = (digest(), digest());
-        let added = store
-            .add_access_token(new("ci", &[Scope::Publish, Scope::Read]), &ci, at(1))
-            .expect("it can be added");
+        let scopes = [Scope::Publish, Scope::Read];
+        let added =
+            store.add_access_token(new("ci", &scopes), &ci, at(1)).expect("it can be added");
+        assert_eq!(added.created_at, "1970-01-01T00:00:01Z");
         store.add_access_token(new("backup", &[Scope::Read]), &backup, at(2)).expect("another too");
         let found = store.use_access_token(&ci, at(3)).expect("it can be looked up");
-        assert_eq!(found, Some(added.clone()));
+        assert_eq!(found, Some(Access::Scopes(scopes.into())));
         assert_eq!(store.use_access_token(&digest(), at(3)).expect("looked up"), None);
-        let names: Vec<_> = store.access_tokens().expect("they can be listed");
-        assert_eq!(names.iter().map(|token| &*token.name).collect::<Vec<_>>(), ["ci", "backup"]);
+        let listed = store.access_tokens().expect("they can be listed");
+        assert_eq!(listed.iter().map(|token| &*token.name).collect::<Vec<_>>(), ["ci", "backup"]);
         assert!(store.delete_access_token(added.id).expect("it can be revoked"));
         assert!(!store.delete_access_token(added.id).expect("it is gone"));
         assert_eq!(store.use_access_token(&ci, at(4)).expect("looked up"), None);
@@ -228,13 +265,17 @@ mod tests {
     fn use_is_noted_now_and_then_and_never_after_the_end() {
         let store = store("noted");
         let ci = digest();
-        let new = NewAccessToken { expires: Some(at(1_000)), ..new("ci", &[Scope::Publish]) };
-        store.add_access_token(new, &ci, at(1)).expect("it can be added");
-        for (seconds, noted) in [(10, 10), (20, 10), (309, 10), (310, 310), (1_000, 310)] {
-            let token = store.use_access_token(&ci, at(seconds)).expect("looked up");
-            assert_eq!(token.map(|token| token.has_expired(at(seconds))), Some(seconds == 1_000));
-            let listed = store.access_tokens().expect("they can be listed");
-            assert_eq!(listed[0].last_used_at, Some(noted * 1_000), "at {seconds}");
+        let lifetime = Some(Duration::from_secs(999));
+        let new = NewAccessToken { lifetime, ..new("ci", &[Scope::Publish]) };
+        let added = store.add_access_token(new, &ci, at(1)).expect("it can be added");
+        assert_eq!(added.expires_at.as_deref(), Some("1970-01-01T00:16:40Z"));
+        let times =
+            [(10, "00:10"), (20, "00:10"), (309, "00:10"), (310, "05:10"), (1_000, "05:10")];
+        for (seconds, noted) in times {
+            let access = store.use_access_token(&ci, at(seconds)).expect("looked up");
+            assert_eq!(access == Some(Access::Expired), seconds == 1_000);
+            let used = store.access_tokens().expect("they can be listed").remove(0).last_used_at;
+            assert_eq!(used, Some(format!("1970-01-01T00:{noted}Z")), "at {seconds}");
         }
     }
 
@@ -246,8 +287,11 @@ mod tests {
             assert!(matches!(add(new(name, &[Scope::Read])), Err(AccessTokenError::Name)));
         }
         assert!(matches!(add(new("ci", &[])), Err(AccessTokenError::NoScope)));
-        let past = NewAccessToken { expires: Some(at(5)), ..new("ci", &[Scope::Read]) };
-        assert!(matches!(add(past), Err(AccessTokenError::Past)));
+        for seconds in [0, MAX_LIFETIME + 1, u64::MAX] {
+            let lifetime = Some(Duration::from_secs(seconds));
+            let new = NewAccessToken { lifetime, ..new("ci", &[Scope::Read]) };
+            assert!(matches!(add(new), Err(AccessTokenError::Lifetime)));
+        }
         for _ in 0..MAX_TOKENS {
             add(new("ä".repeat(100).as_str(), &[Scope::Read])).expect("there is room");
         }

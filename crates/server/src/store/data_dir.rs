@@ -1,6 +1,6 @@
 //! The directory with what the first start creates.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::sqlite::{Store, StoreError};
 use crate::auth::SigningKey;
+use crate::config::Durability;
+use crate::journal;
 
 /// The directory that holds what the first start creates and later starts need.
 #[derive(Clone, Debug)]
@@ -33,6 +35,12 @@ pub enum DataDirError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Another server has it.
+    #[error("another server uses the data directory {}; stop it, or give this one its own with --data-dir DIR", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
     },
     /// The settings cannot be opened.
     #[error(transparent)]
@@ -73,6 +81,35 @@ impl DataDir {
     /// The same directory as it is: nothing is created, and it need not be there.
     pub fn existing(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// Keeps other servers out for as long as the file that this returns is open.
+    pub fn lock(&self) -> Result<File, DataDirError> {
+        let path = self.path.join("lock");
+        let failed = |source| DataDirError::File { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The directory for what channels keep, or none where that is to end with the process.
+    pub fn journal(&self, durability: Durability) -> Result<Option<PathBuf>, DataDirError> {
+        let path = self.path.join("journal");
+        match durability {
+            Durability::Disk => Ok(Some(path)),
+            Durability::Memory => {
+                journal::note_interruption(&path)
+                    .map_err(|source| DataDirError::File { path, source })?;
+                Ok(None)
+            }
+        }
     }
 
     /// The settings, created by the first call: realtime is off then, and has a new connection hash.

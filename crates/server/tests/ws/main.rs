@@ -1,6 +1,7 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
 mod continuity;
+mod durability;
 mod endings;
 mod handshake;
 mod hostile;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::mem;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -23,7 +24,17 @@ impl Program {
 
     /// Starts it with what `change` adds to its command line.
     pub(crate) fn start_with(name: &str, change: impl FnOnce(&mut Command)) -> Self {
-        let data_dir = temporary(name);
+        Self::start_in(temporary(name), change)
+    }
+
+    /// Kills it on the spot, and starts it again in the same data directory.
+    pub(crate) fn restart_after_a_kill(mut self, change: impl FnOnce(&mut Command)) -> Self {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        Self::start_in(mem::take(&mut self.data_dir), change)
+    }
+
+    fn start_in(data_dir: PathBuf, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"]);
         command.arg(&data_dir).stdout(Stdio::piped());
         change(&mut command);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hub::{ChannelSettings, HistorySize, Settings};
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
-use server::config::{LogLevel, ServeConfig};
+use server::config::{Durability, LogLevel, ServeConfig};
 use server::{Front, Listener, Node, NodeOptions, serve};
 use tokio::sync::oneshot;
 use tungstenite::client::ClientRequestBuilder;
@@ -107,6 +107,7 @@ pub(crate) fn config() -> ServeConfig {
         token_claims: None,
         threads: None,
         log: LogLevel::Error,
+        durability: Durability::Disk,
     }
 }
 

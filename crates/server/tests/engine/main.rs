@@ -1,155 +1,16 @@
-//! What every engine guarantees, as one suite: each new engine is one more line in `engines`.
+//! What every engine guarantees, as one suite: each new engine is one more line in
+//! [`engines`](fixture::engines).
+
+mod durability;
+mod fixture;
 
 use std::sync::Arc;
 
-use hub::{
-    Draft, EngineCommand, EngineEvent, Identity, Joined, Member, PublicationId, Publishing,
-    SessionId, SessionKey,
-};
-use mio::{Poll, Token};
-use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId};
-use server::{Engine, Event, Inbox, MemoryEngine, ShardId};
+use hub::EngineCommand;
+use protocol::{ErrorCode, RequestId};
+use server::Inbox;
 
-const A: ShardId = ShardId(0);
-const B: ShardId = ShardId(1);
-
-/// Two shards on one engine, and what each was told.
-struct Fixture {
-    engine: Arc<dyn Engine>,
-    inboxes: Vec<Arc<Inbox>>,
-    // Inboxes wake a poll, which must live as long as they do.
-    _polls: Vec<Poll>,
-}
-
-/// A session that acts, with the shard it lives on.
-#[derive(Clone)]
-struct Actor {
-    shard: ShardId,
-    key: SessionKey,
-    member: Arc<Member>,
-}
-
-fn engines() -> Vec<Fixture> {
-    let polls: Vec<_> = (0..2).map(|_| Poll::new().expect("a poll can be made")).collect();
-    let inbox = |poll: &Poll| {
-        Arc::new(Inbox::new(poll.registry(), Token(0)).expect("an inbox can be made"))
-    };
-    let inboxes: Vec<_> = polls.iter().map(inbox).collect();
-    let memory = Arc::new(MemoryEngine::new(inboxes.clone()));
-    vec![Fixture { engine: memory, inboxes, _polls: polls }]
-}
-
-fn actor(shard: ShardId, number: u8) -> Actor {
-    let member = Member::new(SessionId::from_random([number; 16]), &Identity::Anonymous);
-    Actor {
-        shard,
-        key: SessionKey { index: number.into(), generation: 1 },
-        member: Arc::new(member),
-    }
-}
-
-fn name(channel: &str) -> ChannelName {
-    ChannelName::parse(channel).expect("the test names a legal channel")
-}
-
-impl Fixture {
-    fn join(&self, actor: &Actor, channel: &str, history: Option<u32>) {
-        let command = EngineCommand::Join {
-            session: actor.key,
-            member: Arc::clone(&actor.member),
-            channel: name(channel),
-            history,
-            presence: true,
-            resume: None,
-            announce: true,
-        };
-        self.engine.submit(actor.shard, command);
-    }
-
-    fn leave(&self, actor: &Actor, channel: &str) {
-        let (session, member) = (Some(actor.key), actor.member.id);
-        self.engine
-            .submit(actor.shard, EngineCommand::Leave { session, member, channel: name(channel) });
-    }
-
-    fn publish(&self, actor: &Actor, channel: &str, text: &str, authenticated_only: bool) {
-        let command = EngineCommand::Publish {
-            session: actor.key,
-            channel: name(channel),
-            publishing: publishing(draft(text), None, authenticated_only),
-        };
-        self.engine.submit(actor.shard, command);
-    }
-
-    /// What the shard was told since it was last asked, in words.
-    fn told(&self, shard: ShardId) -> Vec<String> {
-        let mut events = Vec::new();
-        self.inboxes[shard.0].take(&mut events);
-        events.into_iter().map(words).collect()
-    }
-}
-
-fn draft(text: &str) -> Draft {
-    Draft::new(
-        PublicationId::from_random([0; 12]),
-        5,
-        format!(r#"{{"payload":"{text}""#).into_bytes(),
-    )
-}
-
-fn publishing(draft: Draft, request: Option<RequestId>, authenticated_only: bool) -> Publishing {
-    Publishing { draft, request, authenticated: false, authenticated_only, history: 25 }
-}
-
-fn words(event: Event) -> String {
-    let Event::Engine(event) = event else { panic!("engines send engine events") };
-    let numbers = |publications: &[Arc<hub::Publication>]| {
-        let frame = |publication: &Arc<hub::Publication>| {
-            let mut frame = Vec::new();
-            publication.write(false, &mut frame);
-            short(&frame)
-        };
-        publications.iter().map(frame).collect::<Vec<_>>().join(" ")
-    };
-    match event {
-        EngineEvent::Joined(joined) => {
-            let Joined { session, position, history, presence, .. } = *joined;
-            let history =
-                history.map_or("none".to_owned(), |history| format!("[{}]", numbers(&history)));
-            let here = presence.map_or(0, |members| members.len());
-            format!("{} joined at {}, history {history}, {here} here", session.index, position.seq)
-        }
-        EngineEvent::Left { session, .. } => format!("{} left", session.index),
-        EngineEvent::Published { publication, .. } => numbers(&[publication]),
-        EngineEvent::PresenceChanged { action, member, .. } => {
-            let action = if action == PresenceAction::Join { "came" } else { "went" };
-            format!("{} {action}", if member.id == actor(A, 1).member.id { "1" } else { "another" })
-        }
-        EngineEvent::Private { session, frame } => {
-            format!("{} gets {}", session.index, short(&frame))
-        }
-        EngineEvent::History { session, publications, .. } => {
-            format!("{} reads [{}]", session.index, numbers(&publications))
-        }
-        EngineEvent::Acked { session, request, receipt, .. } => {
-            format!("{} acked {}: {:?}", session.index, request.as_str(), receipt.seq)
-        }
-        EngineEvent::Refused { session, action, code, .. } => {
-            assert_eq!(action, Action::Message);
-            format!("{} refused: {code:?}", session.index)
-        }
-    }
-}
-
-/// A publication's text and number: `hi#1`; `-` for one the reader may not see.
-fn short(frame: &[u8]) -> String {
-    if frame.is_empty() {
-        return "-".to_owned();
-    }
-    let frame: serde_json::Value = serde_json::from_slice(frame).expect("frames are JSON");
-    let text = frame["payload"].as_str().expect("the test sends text");
-    frame["seq"].as_u64().map_or(text.to_owned(), |seq| format!("{text}#{seq}"))
-}
+use crate::fixture::{A, B, actor, draft, engines, name, publishing};
 
 #[test]
 fn a_join_is_announced_to_the_others_before_it_is_answered_and_only_once() {

@@ -1,0 +1,192 @@
+//! The program is killed, or its disk fails: what it has acknowledged is there afterwards, once.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::program::Program;
+use crate::support::{Client, pluck, request};
+
+const CHANNEL: &str = "marvel-chat-room";
+/// All that one life of the program is sent; less than the channel keeps.
+const EACH: u64 = 40;
+
+#[test]
+fn what_was_acked_is_kept_once_and_in_order_however_often_the_program_is_killed() {
+    let mut program = Program::start("kill");
+    let mut bystander = Bystander::join(&program);
+    for life in 0..6 {
+        let mut client = program.connect();
+        client.join(CHANNEL, false, false);
+        (0..EACH).for_each(|n| say(&mut client, life, n));
+        // The rest is somewhere on its way.
+        let acked = life * 6;
+        (0..acked).for_each(|n| assert_eq!(read_ack(&mut client), name(life, n)));
+        bystander.read_some();
+        program = program.restart_after_a_kill(|_| {});
+        bystander.resume(&program);
+        let mut client = program.connect();
+        client.join(CHANNEL, true, false);
+        let kept = payloads(&client.read("history"));
+        let kept_of_life: Vec<_> = kept.iter().filter(|payload| payload[0] == life).collect();
+        let expected: Vec<_> = (0..kept_of_life.len() as u64).map(|n| json!([life, n])).collect();
+        assert_eq!(kept_of_life, expected.iter().collect::<Vec<_>>(), "in order and without holes");
+        assert!(kept_of_life.len() as u64 >= acked, "{acked} acked, {} kept", kept_of_life.len());
+        // Who does not know what became of its messages sends them all again.
+        (0..EACH).for_each(|n| say(&mut client, life, n));
+        (0..EACH).for_each(|n| assert_eq!(read_ack(&mut client), name(life, n)));
+        client.send(request("history", CHANNEL));
+        let kept = payloads(&client.read("history"));
+        let expected: Vec<_> = (0..EACH).map(|n| json!([life, n])).collect();
+        assert_eq!(kept[kept.len() - expected.len()..], expected, "each once");
+    }
+}
+
+#[test]
+fn when_a_file_cannot_grow_what_is_kept_goes_on_in_another() {
+    let limited = |command: &mut Command| {
+        let mut shell = Command::new("sh");
+        // Without the trap the signal would end the program; a block has 512 or 1,024 bytes.
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "sh"]);
+        shell.arg(command.get_program()).args(command.get_args());
+        *command = shell;
+        command.stdout(Stdio::piped());
+    };
+    let program = Program::start_with("full", limited);
+    let mut client = program.connect();
+    client.join(CHANNEL, false, false);
+    let text = "x".repeat(2_000);
+    let mut refused = 0;
+    for n in 0..900_u64 {
+        // What is refused while the disk fails is sent again.
+        loop {
+            send(&mut client, &format!("n{n}"), &json!([n, text]));
+            let frame = read_answer(&mut client);
+            if frame["action"] == "ack" {
+                break;
+            }
+            assert_eq!(frame["payload"]["code"], "storage_failed", "{frame}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "the disk failed");
+    let program = program.restart_after_a_kill(|_| {});
+    let mut client = program.connect();
+    client.join(CHANNEL, true, false);
+    let kept = payloads(&client.read("history"));
+    let numbers: Vec<_> = kept.iter().map(|payload| payload[0].as_u64()).collect();
+    assert_eq!(numbers, (800..900).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_the_disk_nothing_is_kept_and_nobody_is_misled() {
+    let program = Program::start("memory");
+    let mut client = program.connect();
+    let epoch = client.join(CHANNEL, false, false)["payload"]["epoch"].take();
+    say(&mut client, 0, 0);
+    read_ack(&mut client);
+    let in_memory = |command: &mut Command| {
+        command.args(["--durability", "memory"]);
+    };
+    let program = program.restart_after_a_kill(in_memory);
+    let mut client = program.connect();
+    client.join(CHANNEL, true, false);
+    assert_eq!(payloads(&client.read("history")), [] as [Value; 0]);
+    say(&mut client, 0, 1);
+    read_ack(&mut client);
+    // The reader of the first life has missed what was said in the second.
+    let program = program.restart_after_a_kill(|_| {});
+    let mut client = program.connect();
+    resume(&mut client, &epoch, 1);
+    let joined = client.read("join");
+    assert_eq!(joined["payload"]["resumed"], false);
+    assert_eq!(joined["payload"]["reason"], "epoch_changed");
+}
+
+/// Reads along, and resumes after each kill.
+struct Bystander {
+    client: Client,
+    epoch: Value,
+    seq: u64,
+}
+
+impl Bystander {
+    fn join(program: &Program) -> Self {
+        let mut client = program.connect();
+        let epoch = client.join(CHANNEL, false, false)["payload"]["epoch"].take();
+        Self { client, epoch, seq: 0 }
+    }
+
+    /// Reads as much as every life is sent before it is acked: at least nothing.
+    fn read_some(&mut self) {
+        for _ in 0..EACH / 2 {
+            self.read_next();
+        }
+    }
+
+    fn read_next(&mut self) {
+        let frame = self.client.read("message");
+        self.seq += 1;
+        assert_eq!(frame["seq"], self.seq, "no gap and no double");
+    }
+
+    /// Either misses nothing, or is told that it may have.
+    fn resume(&mut self, program: &Program) {
+        self.client = program.connect();
+        resume(&mut self.client, &self.epoch, self.seq);
+        let mut joined = self.client.read("join");
+        let now = joined["payload"]["seq"].as_u64().expect("the answer has a number");
+        self.epoch = joined["payload"]["epoch"].take();
+        if joined["payload"]["resumed"] == true {
+            while self.seq < now {
+                self.read_next();
+            }
+        } else {
+            assert!(now < self.seq, "it had seen what was lost: {joined}");
+            self.seq = now;
+        }
+    }
+}
+
+fn resume(client: &mut Client, epoch: &Value, seq: u64) {
+    let join = json!({
+        "action": "join",
+        "options": { "channel": CHANNEL },
+        "payload": { "resume": { "epoch": epoch, "seq": seq } },
+    });
+    client.send(join.to_string());
+}
+
+fn name(life: u64, n: u64) -> String {
+    format!("{life}-{n}")
+}
+
+fn say(client: &mut Client, life: u64, n: u64) {
+    send(client, &name(life, n), &json!([life, n]));
+}
+
+fn send(client: &mut Client, id: &str, payload: &Value) {
+    let options = json!({ "channel": CHANNEL, "id": id });
+    client.send(json!({ "action": "message", "options": options, "payload": payload }).to_string());
+}
+
+/// The next frame that is no message.
+fn read_answer(client: &mut Client) -> Value {
+    loop {
+        let frame = client.read_any();
+        if frame["action"] != "message" {
+            return frame;
+        }
+    }
+}
+
+/// The name in the next ack.
+fn read_ack(client: &mut Client) -> String {
+    let frame = read_answer(client);
+    assert_eq!(frame["action"], "ack", "{frame}");
+    frame["options"]["id"].as_str().expect("an ack has a name").to_owned()
+}
+
+fn payloads(history: &Value) -> Vec<Value> {
+    pluck(&history["payload"]["history"], "payload")
+}
