@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 
-use super::channels::ChannelInput;
+use super::channels::{ChannelInput, is_possible};
 use super::{ApiError, xanoscript};
 
 /// A JSON body.
@@ -98,7 +98,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(id) = Path::from_request_parts(parts, state).await?;
-        Ok(Self(id))
+        is_possible(id).then_some(Self(id)).ok_or(ApiError::NotFound("row with an id so large"))
     }
 }
 

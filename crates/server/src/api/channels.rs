@@ -138,11 +138,7 @@ pub(super) async fn read(
     QueryOf(view): QueryOf<View>,
     Id(id): Id,
 ) -> Answer<ChannelView> {
-    let channel = match is_possible(id) {
-        true => admin.ask(move |store| store.channel(id)).await?,
-        false => None,
-    };
-    let channel = channel.ok_or(NO_CHANNEL)?;
+    let channel = admin.ask(move |store| store.channel(id)).await?.ok_or(NO_CHANNEL)?;
     Ok(Json(ChannelView::new(channel, view.include_xanoscript)))
 }
 
@@ -156,9 +152,6 @@ pub(super) async fn write(
         let message = format!("is {}, but the address is that of channel {id}", channel.id);
         return Err(ApiError::field("id", message));
     }
-    if !is_possible(id) {
-        return Err(NO_CHANNEL);
-    }
     let channel = ChannelSettings { id, ..channel };
     let change = move |store: &Store| match store.channel(id)? {
         Some(_) => store.put_channel(&channel).map(Some),
@@ -170,7 +163,7 @@ pub(super) async fn write(
 
 /// The answer's body is `null`: Xano's own tools read JSON from every answer.
 pub(super) async fn delete(State(admin): State<Admin>, Id(id): Id) -> Answer<()> {
-    let is_there = is_possible(id) && admin.change(move |store| store.delete_channel(id)).await?;
+    let is_there = admin.change(move |store| store.delete_channel(id)).await?;
     is_there.then_some(Json(())).ok_or(NO_CHANNEL)
 }
 

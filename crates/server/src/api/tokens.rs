@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::body::{Id, JsonBody};
-use super::channels::is_possible;
 use super::meta::{Admin, Answer};
 use crate::auth::{AccessSecret, Scope};
 use crate::store::{AccessToken, NewAccessToken, Store};
@@ -59,6 +58,6 @@ pub(super) async fn add(
 
 /// The answer's body is `null`, as that of every deletion.
 pub(super) async fn delete(State(admin): State<Admin>, Id(id): Id) -> Answer<()> {
-    let is_there = is_possible(id) && admin.ask(move |store| store.delete_access_token(id)).await?;
+    let is_there = admin.ask(move |store| store.delete_access_token(id)).await?;
     is_there.then_some(Json(())).ok_or(ApiError::NotFound("access token with this id"))
 }
