@@ -80,7 +80,8 @@ export class Client {
 
 const placeholder = (value) => (typeof value === "string" ? /^<(.+)>$/.exec(value)?.[1] : undefined);
 
-function fill(value, values) {
+/** Puts known values in place of their `"<name>"`. */
+export function fill(value, values) {
   const name = placeholder(value);
   if (name !== undefined) return values.get(name);
   if (Array.isArray(value)) return value.map((item) => fill(item, values));
@@ -88,7 +89,7 @@ function fill(value, values) {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, values)]));
 }
 
-/** Compares with what is expected; `"<name>"` stands for any value, kept in `values`. */
+/** Holds what came against what was expected; `"<name>"` stands for any value. */
 export function match(actual, expected, values, line) {
   const name = placeholder(expected);
   if (name !== undefined) {

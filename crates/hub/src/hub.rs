@@ -11,6 +11,7 @@ use protocol::{
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 use slab::Slab;
 
 use crate::channel::{Channel, ChannelKey};
@@ -33,7 +34,15 @@ pub struct Hub {
     channels: Slab<Channel>,
     names: HashMap<ChannelName, ChannelKey>,
     ids: SmallRng,
+    drain: Option<Drain>,
     outputs: VecDeque<Output>,
+}
+
+/// The sessions there were when the node was told to stop, in random order.
+#[derive(Debug)]
+struct Drain {
+    total: usize,
+    left: Vec<SessionKey>,
 }
 
 /// How far a session may go.
@@ -74,6 +83,7 @@ impl Hub {
             channels: Slab::new(),
             names: HashMap::new(),
             ids: SmallRng::seed_from_u64(seed),
+            drain: None,
             outputs: VecDeque::new(),
         }
     }
@@ -105,6 +115,13 @@ impl Hub {
         }
         if let Some(code) = token_refused {
             self.refuse(key, (None, None), None, code);
+        }
+    }
+
+    /// The session's identity ends at this time, in milliseconds since 1970, and the session with it.
+    pub fn handle_expiry(&mut self, key: SessionKey, unix_ms: u64) {
+        if let Some(session) = self.session(key) {
+            session.ends = unix_ms;
         }
     }
 
@@ -146,15 +163,18 @@ impl Hub {
         }
     }
 
-    /// Pings the silent and ends the dead. To be called about once a second.
+    /// Pings the silent, and ends the dead and those whose identity has ended. To be called about once a
+    /// second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
-        let mut dead = Vec::new();
+        let (mut dead, mut expired) = (Vec::new(), Vec::new());
         for (index, session) in (0..).zip(&mut self.sessions) {
             let Some(session) = session else { continue };
             let key = SessionKey { index, generation: session.generation };
             let silence = now.seconds.saturating_sub(session.last_seen);
-            if silence >= dead_after {
+            if session.ends <= now.unix_ms {
+                expired.push(key);
+            } else if silence >= dead_after {
                 dead.push(key);
             } else if silence >= ping_after * (u32::from(session.pings_unanswered) + 1) {
                 session.pings_unanswered += 1;
@@ -164,13 +184,31 @@ impl Hub {
         for key in dead {
             self.close(key, CloseCode::Idle);
         }
+        for key in expired {
+            self.refuse(key, (None, None), None, ErrorCode::InvalidToken);
+            self.close(key, CloseCode::TokenExpired);
+        }
     }
 
-    /// Ends every session: the node is about to stop.
-    pub fn handle_drain(&mut self) {
-        for key in self.keys() {
+    /// The node is about to stop, and `passed` of the time that it takes for that has passed (from 0
+    /// to 1): ends as large a share of the sessions, in random order, so that their clients do not
+    /// come back all at once. At 1 none is left, neither of those that have come since.
+    pub fn handle_drain(&mut self, passed: f64) {
+        let mut drain = self.drain.take().unwrap_or_else(|| {
+            let mut left = self.keys();
+            left.shuffle(&mut self.ids);
+            Drain { total: left.len(), left }
+        });
+        if passed >= 1.0 {
+            drain.left = self.keys();
+        }
+        // The first goes at once, and the others at even distances.
+        let gone = (passed.max(0.0) * drain.total as f64) as usize + 1;
+        let keep = if passed < 1.0 { drain.total.saturating_sub(gone) } else { 0 };
+        for key in drain.left.drain(keep.min(drain.left.len())..) {
             self.close(key, CloseCode::Draining);
         }
+        self.drain = Some(drain);
     }
 
     /// The administrator has changed the settings. What is new holds for all that comes from now on;

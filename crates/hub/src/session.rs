@@ -60,6 +60,8 @@ pub(crate) struct Session {
     memberships: Vec<ChannelKey>,
     /// When something last came from it, in seconds of the shard's own time.
     pub(crate) last_seen: u32,
+    /// When its token ends it, in milliseconds since 1970; never, as a rule.
+    pub(crate) ends: u64,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
 }
@@ -115,6 +117,7 @@ impl Session {
             member: Arc::new(member),
             memberships: Vec::new(),
             last_seen: now,
+            ends: u64::MAX,
             pings_unanswered: 0,
             malformed_in_a_row: 0,
         }

@@ -1,5 +1,6 @@
 //! HTTP for programs: what they ask is checked here and done elsewhere.
 
+mod auth;
 mod body;
 mod channels;
 mod error;
@@ -9,6 +10,8 @@ mod settings;
 mod tokens;
 mod xanoscript;
 
+pub(crate) use auth::router as auth_router;
+pub use auth::{AccountOptions, Accounts, AccountsError, SignUpPolicy};
 pub(crate) use error::ApiError;
 pub use meta::Admin;
 pub(crate) use meta::router;

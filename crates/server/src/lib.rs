@@ -9,17 +9,25 @@ mod inbox;
 mod journal;
 mod log;
 mod node;
+mod origin;
 mod pages;
+pub mod peer;
+mod rate_limit;
 mod shard;
+mod shutdown;
 pub mod tls;
 mod transport;
 
 pub mod auth;
 pub mod config;
+pub mod event;
+pub mod outbound;
 pub mod store;
 
-pub use api::Admin;
+pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
 pub use engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
-pub use http::{Front, Listener, ServeError, serve};
+pub use http::{Front, Listener, ServeError, TokenExpiry, serve};
 pub use inbox::{Event, Inbox};
 pub use node::{Node, NodeError, NodeOptions};
+pub use origin::AllowedOrigins;
+pub use shutdown::{Phase, Shutdown, Stop};

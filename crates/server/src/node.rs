@@ -164,16 +164,18 @@ impl Node {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// Says that no new connections are welcome, and ends all there are with close code 1012.
-    pub fn drain(&self) {
+    /// Says that no new connections are welcome, and ends all there are with close code 1012: one
+    /// after the other, in random order and evenly spread over `window`. Called again, the new window
+    /// counts from then on.
+    pub fn drain(&self, window: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         for inbox in &self.inboxes {
-            inbox.push(Event::Drain);
+            inbox.push(Event::Drain(window));
         }
     }
 
-    /// Waits until every shard has ended, which takes as long as the slowest client that was asked
-    /// to close, at most about five seconds; and until all that is kept is on the disk.
+    /// Waits until every shard has ended. After the window that takes as long as the slowest client
+    /// that was asked to close, at most about five seconds; and what is kept goes to the disk.
     pub fn join(&self) {
         let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

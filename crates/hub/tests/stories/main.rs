@@ -2,6 +2,7 @@
 
 mod channels;
 mod continuity;
+mod draining;
 mod world;
 
 use world::World;

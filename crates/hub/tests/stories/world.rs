@@ -43,6 +43,8 @@ const HASH: &str = "the-hash";
 
 impl World {
     pub(crate) const CHANNELS_PER_SESSION: usize = 5;
+    /// When every story begins, in milliseconds since 1970.
+    pub(crate) const START_MS: u64 = 1_000;
 
     pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
         let limits =
@@ -50,7 +52,7 @@ impl World {
         let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
         Self {
             hub: Hub::new(settings, limits, 7),
-            now: Now { seconds: 0, unix_ms: 1_000 },
+            now: Now { seconds: 0, unix_ms: Self::START_MS },
             engine: HashMap::new(),
             held: None,
             clients: Vec::new(),
@@ -154,14 +156,21 @@ impl World {
         self.settle();
     }
 
-    pub(crate) fn drain(&mut self) {
-        self.hub.handle_drain();
+    pub(crate) fn drain(&mut self, passed: f64) {
+        self.hub.handle_drain(passed);
         self.settle();
     }
 
     pub(crate) fn tick(&mut self, second: u32) {
-        self.now.seconds = second;
+        self.now = Now { seconds: second, unix_ms: Self::START_MS + u64::from(second) * 1_000 };
         self.hub.handle_tick(self.now);
+        self.settle();
+    }
+
+    /// The client's identity ends when this many seconds have ticked.
+    pub(crate) fn expire(&mut self, client: Client, second: u64) {
+        let key = self.clients[client.0].key;
+        self.hub.handle_expiry(key, Self::START_MS + second * 1_000);
         self.settle();
     }
 

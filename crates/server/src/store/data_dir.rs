@@ -57,7 +57,7 @@ pub enum DataDirError {
         /// Which.
         path: PathBuf,
     },
-    /// A signing key is needed, and no server has created one.
+    /// A key or a token is needed, and no server has created one.
     #[error("there is no {}; a server creates it when it starts: name its data directory with --data-dir, or start it once", path.display())]
     NotStarted {
         /// Which file.
@@ -142,6 +142,16 @@ impl DataDir {
             Err(DataDirError::NoAdminToken { path })
         } else {
             Ok(token)
+        }
+    }
+
+    /// The token that a server has created here.
+    pub fn existing_admin_token(&self) -> Result<String, DataDirError> {
+        let path = self.admin_token_path();
+        match path.try_exists() {
+            Ok(false) => Err(DataDirError::NotStarted { path }),
+            Ok(true) => self.admin_token(),
+            Err(source) => Err(DataDirError::File { path, source }),
         }
     }
 

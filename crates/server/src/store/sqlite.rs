@@ -175,12 +175,15 @@ fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
 }
 
 /// Each brings the schema from one version to the next; those that were released never change.
-const MIGRATIONS: [&str; 2] = [
-    "
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
-",
-    "
+", "
+    CREATE TABLE user (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, created_at INTEGER NOT NULL, name TEXT NOT NULL,
+        email TEXT NOT NULL, email_key TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL
+    );
+", "
     CREATE TABLE access_token (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         digest BLOB NOT NULL UNIQUE,
@@ -190,8 +193,7 @@ const MIGRATIONS: [&str; 2] = [
         last_used_at INTEGER,
         expires_at INTEGER
     );
-",
-];
+"];
 
 #[cfg(test)]
 mod tests {

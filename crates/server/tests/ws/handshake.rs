@@ -1,26 +1,22 @@
 //! From HTTP to WebSocket, and the addresses that stay HTTP.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use hub::Settings;
 use server::NodeOptions;
 use server::config::demo_channels;
 
 use crate::support::{
-    Client, HASH, Raw, Server, config, handshake, join, message, open, read_head, text_frame,
+    Client, HASH, Raw, Server, ask, config, exchange, handshake, join, message, open, read_head,
+    text_frame,
 };
 
-/// The whole answer to a request, the connection being closed behind it.
 fn http(server: &Server, request: &str) -> String {
-    let mut tcp = server.tcp();
-    tcp.write_all(request.as_bytes()).expect("the server reads");
-    let mut answer = String::new();
-    tcp.read_to_string(&mut answer).expect("the server answers and closes");
-    answer
+    exchange(server.port, request)
 }
 
 fn get(server: &Server, path: &str) -> String {
-    http(server, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    ask(server.port, &format!("GET {path}"))
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {

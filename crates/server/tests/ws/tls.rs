@@ -12,9 +12,9 @@ use server::NodeOptions;
 use server::config::ServeConfig;
 
 use crate::program::temporary;
-use crate::support::{Client, HASH, Server, config, open, request};
+use crate::support::{Client, HASH, Server, config, open, request, tcp};
 
-type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
+pub(crate) type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
 
 /// A server with a certificate of its own, and those who trust it.
 struct Secure {
@@ -40,10 +40,7 @@ impl Secure {
     }
 
     fn member(&self) -> TlsClient {
-        let name = ServerName::try_from("localhost").expect("this is a name");
-        let tls = ClientConnection::new(Arc::clone(&self.client_config), name)
-            .expect("the configuration is right");
-        let stream = StreamOwned::new(tls, self.server.tcp());
+        let stream = encrypted(self.server.port, &self.client_config);
         let mut client = Client::over(stream, &format!("wss://localhost/rt/{HASH}"));
         client.join("room", false, false);
         client
@@ -57,7 +54,17 @@ impl Drop for Secure {
     }
 }
 
-fn trusting(certificate: &CertificateDer<'_>) -> Arc<ClientConfig> {
+/// A connection whose TLS handshake is still to come.
+pub(crate) fn encrypted(
+    port: u16,
+    config: &Arc<ClientConfig>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from("localhost").expect("this is a name");
+    let tls = ClientConnection::new(Arc::clone(config), name).expect("the configuration is right");
+    StreamOwned::new(tls, tcp(port))
+}
+
+pub(crate) fn trusting(certificate: &CertificateDer<'_>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone().into_owned()).expect("the certificate is one");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -106,7 +113,7 @@ fn a_long_answer_comes_to_its_end_without_anybody_saying_more() {
 
 #[test]
 fn a_stopping_server_says_so() {
-    let mut secure = Secure::start("drain");
+    let secure = Secure::start("drain");
     let mut clients: Vec<_> = (0..3).map(|_| secure.member()).collect();
     secure.server.stop();
     for client in &mut clients {
