@@ -10,7 +10,8 @@ import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { Client, fill, match } from "../conformance/transcript.js";
+import { match } from "../conformance/pattern.js";
+import { Client } from "../conformance/transcript.js";
 import { launchBrowser, openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Server } from "./support/server.js";
@@ -28,13 +29,22 @@ const binary = process.env.XANO_SERVER_BIN;
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const read = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 
-/** An issuer's key and tokens. */
-function issuer(kid) {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+/** By algorithm: how such a key is made, and what it hashes. */
+const KINDS = {
+  ES256: ["ec", { namedCurve: "P-256" }, "sha256"],
+  EdDSA: ["ed25519", {}, null],
+  RS256: ["rsa", { modulusLength: 2_048 }, "sha256"],
+};
+
+/** An issuer's key and tokens, by another implementation than the server's. */
+function issuer(kid, alg = "ES256") {
+  const [kind, options, hash] = KINDS[alg];
+  const { publicKey, privateKey } = generateKeyPairSync(kind, options);
   const jwk = { ...publicKey.export({ format: "jwk" }), kid, use: "sig" };
   const token = (claims) => {
-    const message = `${encode({ alg: "ES256", kid })}.${encode(claims)}`;
-    return `${message}.${sign("sha256", Buffer.from(message), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
+    const message = `${encode({ alg, kid })}.${encode(claims)}`;
+    const signature = sign(hash, Buffer.from(message), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return `${message}.${signature.toString("base64url")}`;
   };
   return { pem: publicKey.export({ format: "pem", type: "spki" }), jwk, token };
 }
@@ -112,7 +122,7 @@ describe("docs/identity.md", () => {
       let body;
       for (const line of lines) {
         const [, name, value] = /^([\w-]+): (.*)$/.exec(line) ?? [];
-        if (name) headers[name] = value.replace(/<(\w+)>/, (_, known) => fill(`<${known}>`, values));
+        if (name) headers[name] = value.replace(/<(\w+)>/, (_, known) => values.get(known));
         else [body, headers["Content-Type"]] = [line, "application/json"];
       }
       const response = await fetch(`${server.origin}${path}`, { method, headers, body });
@@ -149,8 +159,12 @@ describe("docs/identity.md", () => {
   });
 
   test("its server takes the tokens of an issuer that lists its keys, for it alone", async (t) => {
-    const key = issuer("2026-11");
-    const list = createServer((_, response) => response.end(JSON.stringify({ keys: [key.jwk] })));
+    const keys = Object.keys(KINDS).map((alg) => issuer(`2026-${alg}`, alg));
+    const [key] = keys;
+    const others = [{ kty: "oct", k: "c2VjcmV0" }, { ...issuer("other").jwk, use: "enc" }];
+    const list = createServer((_, response) => {
+      response.end(JSON.stringify({ keys: [...others, ...keys.map(({ jwk }) => jwk)] }));
+    });
     await once(list.listen(0, "127.0.0.1"), "listening");
     t.after(() => list.close());
     const own = join(folder, "jwks");
@@ -160,7 +174,9 @@ describe("docs/identity.md", () => {
     assert.ok(line.includes(address));
     const bearer = await serve(t, line.replace(address, `http://127.0.0.1:${list.address().port}/jwks.json`), own);
     const claims = { iss: "https://issuer.example/", aud: ["mail", "chat"], sub: "7" };
-    assert.deepEqual((await bearer(key.token(claims))).permissions, { dbo_id: 4, row_id: 7 });
+    for (const { token } of keys) {
+      assert.deepEqual((await bearer(token(claims))).permissions, { dbo_id: 4, row_id: 7 });
+    }
     for (const wrong of [{ aud: "mail" }, { aud: undefined }, { iss: "https://other.example/" }]) {
       assert.equal(await bearer(key.token({ ...claims, ...wrong })), "invalid_token");
     }

@@ -255,11 +255,13 @@ impl Hub {
         let payload = ErrorPayload { code: *code, message, action: action.as_deref() };
         let frame = encode::error(channel.as_deref(), None, payload);
         self.outputs.push_back(Output::Reply { session: key, frame });
-        if error.code != ErrorCode::MalformedFrame {
-            return;
-        }
         let limit = self.limits.malformed_frames;
         let Some(session) = self.session(key) else { return };
+        if error.code != ErrorCode::MalformedFrame {
+            // It was a frame, only not one that can be served: the row ends.
+            session.malformed_in_a_row = 0;
+            return;
+        }
         session.malformed_in_a_row += 1;
         if session.malformed_in_a_row >= limit {
             self.close(key, CloseCode::PolicyViolation);

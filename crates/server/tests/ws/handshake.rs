@@ -55,7 +55,9 @@ fn without_a_token_no_sub_protocol_is_given() {
 fn a_wrong_hash_is_told_inside_the_connection_which_then_ends() {
     let off = Server::serving(config(), Settings::default(), NodeOptions::default());
     let on = Server::start(vec![open("room")]);
-    for (server, hash) in [(&on, "wrong"), (&off, HASH), (&off, "%20")] {
+    for (server, hash) in
+        [(&on, "wrong"), (&off, HASH), (&off, "%20"), (&on, ""), (&on, "a/b"), (&on, "%FF")]
+    {
         let mut client = Client::connect(server.port, hash);
         client.read_error("unknown_hash", "Unknown connection hash");
         assert_eq!(client.read_close(), 4404);
@@ -78,7 +80,9 @@ fn what_is_no_websocket_handshake_is_told_to_upgrade() {
         assert!(answer.starts_with("HTTP/1.1 426 "), "{wrong}{answer}");
         assert_eq!(header(&answer, "sec-websocket-version"), Some("13"));
     }
-    assert!(get(&server, &format!("/rt/{HASH}")).starts_with("HTTP/1.1 426 "));
+    for hash in [HASH, "a/b", ""] {
+        assert!(get(&server, &format!("/rt/{hash}")).starts_with("HTTP/1.1 426 "));
+    }
 }
 
 #[test]
@@ -109,5 +113,5 @@ fn the_server_says_that_it_is_well_and_its_page_knows_the_hash() {
     assert!(page.starts_with("HTTP/1.1 200 "));
     assert!(page.contains(&format!("data-connection-hash=\"{HASH}\"")));
     assert!(get(&server, "/nothing").starts_with("HTTP/1.1 404 "));
-    assert!(get(&server, "/rt/a/b").starts_with("HTTP/1.1 404 "));
+    assert!(get(&server, "/rt").starts_with("HTTP/1.1 404 "));
 }

@@ -1,12 +1,15 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
 mod accounts;
+mod content;
 mod continuity;
 mod docs;
 mod draining;
 mod durability;
 mod endings;
 mod events;
+mod fuzz;
+mod garbage;
 mod handshake;
 mod hostile;
 mod identity;

@@ -209,6 +209,12 @@ impl Passwords {
         Self::with(params, 2, PATIENCE).expect("there is randomness")
     }
 
+    /// With nobody to do the work, for tests.
+    pub(super) fn overworked() -> Self {
+        let Self { work, .. } = Self::costing(64, 1);
+        Self { permits: Arc::new(Semaphore::new(0)), patience: Duration::from_millis(1), work }
+    }
+
     /// The memory and the passes of each hash that was computed since this was last asked.
     pub(super) fn computed(&self) -> Vec<(u32, u32)> {
         let mut computed = self.work.computed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -242,6 +242,22 @@ async fn each_address_has_its_own_number_of_attempts() {
 }
 
 #[tokio::test]
+async fn who_comes_while_too_many_passwords_wait_is_asked_to_come_again() {
+    let idle = accounts("busy", OPTIONS);
+    let Parts { store, verifier, .. } = &*idle.parts;
+    let (store, verifier) = (Arc::clone(store), Arc::clone(verifier));
+    let busy = with_passwords(store, verifier, OPTIONS, Passwords::overworked());
+    let input = thor().to_string();
+    for path in ["/signup", "/login"] {
+        let (status, answer, wait) = ask_from("192.0.2.1", &busy, path, &input).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
+        assert_eq!(answer["code"], "ERROR_CODE_UNAVAILABLE");
+        assert_eq!(wait.as_deref(), Some("2"));
+    }
+    assert_eq!(ask(&idle, "/signup", &thor()).await.0, StatusCode::OK, "nobody was added");
+}
+
+#[tokio::test]
 async fn where_nobody_can_sign_up_who_has_can_still_log_in() {
     let open = accounts("closed", OPTIONS);
     assert_eq!(ask(&open, "/signup", &thor()).await.0, StatusCode::OK);
