@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
 import { Server } from "../e2e/support/server.js";
-import { match } from "./transcript.js";
+import { match } from "./pattern.js";
 
 const page = await readFile(new URL("../../docs/metadata-api.md", import.meta.url), "utf8");
 const blocks = [...page.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language, code]) => ({ language, code }));
