@@ -1,6 +1,7 @@
 //! The registry of one thread's sessions and channels, and every decision about them.
 
 mod answer;
+mod call;
 mod request;
 
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +37,8 @@ pub struct Hub {
     ids: SmallRng,
     drain: Option<Drain>,
     outputs: VecDeque<Output>,
+    /// How many calls there were: the next one's number.
+    calls: u64,
 }
 
 /// The sessions there were when the node was told to stop, in random order.
@@ -50,6 +53,10 @@ struct Drain {
 pub struct Limits {
     /// Channels one session may be in; one more join is refused with `too_many_channels`.
     pub channels_per_session: usize,
+    /// Requests of one session that wait for triggers; one more is refused with `overloaded`.
+    pub waiting_per_session: usize,
+    /// Their bytes, with the same consequence.
+    pub waiting_bytes: usize,
     /// Malformed frames in a row that end a session, with close code 1008.
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
@@ -69,7 +76,14 @@ pub struct Now {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { channels_per_session: 1_000, malformed_frames: 3, ping_after: 25, dead_after: 60 }
+        Self {
+            channels_per_session: 1_000,
+            waiting_per_session: 256,
+            waiting_bytes: 4 << 20,
+            malformed_frames: 3,
+            ping_after: 25,
+            dead_after: 60,
+        }
     }
 }
 
@@ -85,6 +99,7 @@ impl Hub {
             ids: SmallRng::seed_from_u64(seed),
             drain: None,
             outputs: VecDeque::new(),
+            calls: 0,
         }
     }
 
@@ -140,7 +155,10 @@ impl Hub {
         match ClientMessage::decode(text) {
             Ok(message) => {
                 session.malformed_in_a_row = 0;
-                self.handle_message(key, message, now);
+                match session.lines.is_empty() {
+                    true => self.handle_message(key, message, now),
+                    false => self.handle_in_line(key, (message, text), now),
+                }
             }
             Err(error) => self.handle_decode_error(key, &error),
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
+use crate::line::Lines;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
 /// to a session that has gone never reaches its successor.
@@ -64,6 +65,8 @@ pub(crate) struct Session {
     pub(crate) ends: u64,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
+    /// What waits for triggers.
+    pub(crate) lines: Lines,
 }
 
 impl SessionId {
@@ -120,6 +123,7 @@ impl Session {
             ends: u64::MAX,
             pings_unanswered: 0,
             malformed_in_a_row: 0,
+            lines: Lines::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod events;
 mod meta;
 mod settings;
 mod tokens;
+mod triggers;
 mod xanoscript;
 
 pub(crate) use auth::router as auth_router;

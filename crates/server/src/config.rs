@@ -151,6 +151,19 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_TRUST_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
     pub trust_proxy: Vec<TrustedProxy>,
 
+    /// Let triggers call addresses of this machine and its network, not of the public internet only
+    #[arg(long, env = "XANO_ALLOW_PRIVATE_TRIGGERS", value_parser = BoolishValueParser::new())]
+    pub allow_private_triggers: bool,
+
+    /// How long a trigger may take to answer, as in 10s; at most 1m. What it is asked about is not done
+    /// when it takes longer
+    #[arg(long, env = "XANO_TRIGGER_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = parse_trigger_timeout)]
+    pub trigger_timeout: Duration,
+
+    /// The most bytes a trigger may answer with; at most 1 MiB, which is the most a client may send
+    #[arg(long, env = "XANO_TRIGGER_MAX_BODY", default_value_t = 1 << 20, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub trigger_max_body: u32,
+
     /// Threads that serve connections; as many as there are processors if not given
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -300,6 +313,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// The text is no time for a trigger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a trigger may take 1s to 1m, as in 10s")]
+pub struct TriggerTimeoutError;
+
 /// How much to log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogLevel {
@@ -337,6 +355,11 @@ fn parse_time(text: &str) -> Option<Duration> {
         .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
     let number = number.parse::<u32>().ok()?;
     Some(Duration::from_secs(u64::from(number) * seconds))
+}
+
+fn parse_trigger_timeout(text: &str) -> Result<Duration, TriggerTimeoutError> {
+    let time = parse_lifetime(text).map_err(|_| TriggerTimeoutError)?;
+    (time <= MAX_TRIGGER_TIMEOUT).then_some(time).ok_or(TriggerTimeoutError)
 }
 
 /// The channels of the chat demo.
@@ -379,6 +402,8 @@ const SIGNALS: &str = "SIGTERM and Ctrl-C stop it in order, a second one at once
 certificate again. docs/running.md has more.";
 /// The longest time that a stop may be spread over.
 const MAX_WINDOW: Duration = Duration::from_secs(3_600);
+/// Who waits for a trigger must hear of it while it still knows what it did.
+const MAX_TRIGGER_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -413,6 +438,14 @@ mod tests {
         for wrong in ["", "h", "24", "0s", "-1h", "1.5h", "1w", "24hh", "24 h", "99999999999d", "ä"]
         {
             assert_eq!(parse_lifetime(wrong), Err(LifetimeError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_has_a_minute_at_most() {
+        assert_eq!(parse_trigger_timeout("1m"), Ok(Duration::from_secs(60)));
+        for wrong in ["61s", "2m", "1h", "0s", "10"] {
+            assert_eq!(parse_trigger_timeout(wrong), Err(TriggerTimeoutError), "{wrong}");
         }
     }
 }

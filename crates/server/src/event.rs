@@ -70,9 +70,9 @@ pub enum EventError {
     /// The request could not be put together.
     #[error("cannot ask the server")]
     Request(#[from] hyper::http::Error),
-    /// Nobody answers there.
-    #[error("no server answers at {url}; start one, or name another with --url")]
-    NoServer {
+    /// There is no answer.
+    #[error("the server at {url} cannot be asked; start it, or name another with --url")]
+    NoAnswer {
         /// Where.
         url: String,
         /// Why.
@@ -158,7 +158,7 @@ pub async fn push(config: &EventConfig) -> Result<usize, EventError> {
     let limits = Limits { timeout: PATIENCE, max_body: MAX_ANSWER };
     let url = || config.url.clone();
     let answer = client.send(request, limits).await;
-    let answer = answer.map_err(|source| EventError::NoServer { url: url(), source })?;
+    let answer = answer.map_err(|source| EventError::NoAnswer { url: url(), source })?;
     if answer.status() == StatusCode::UNAUTHORIZED {
         return Err(EventError::Unauthorized { url: url(), path });
     }

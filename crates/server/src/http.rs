@@ -1,4 +1,4 @@
-//! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
+//! The reception side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
 mod listener;
 mod timed;
@@ -47,7 +47,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// What stands behind the accepting side.
+/// What stands behind the reception side.
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Where connections go.
@@ -74,9 +74,9 @@ pub enum TokenExpiry {
     Close,
 }
 
-/// What a connection needs that is accepted.
+/// What a connection needs to be served.
 #[derive(Clone)]
-struct Accepting {
+struct Reception {
     router: Router,
     tls: Option<Tls>,
     trusted: Arc<TrustedProxies>,
@@ -106,18 +106,18 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     let Listener { sockets, tls, trusted } = listener;
-    let accepting = Accepting { router, tls, trusted, stopped };
+    let reception = Reception { router, tls, trusted, stopped };
     for socket in sockets {
-        let accepting = accepting.clone();
+        let reception = reception.clone();
         loops.spawn(async move {
-            let mut told = accepting.stopped.clone();
+            let mut told = reception.stopped.clone();
             tokio::select! {
-                () = accept(&socket, &accepting) => {}
+                () = accept(&socket, &reception) => {}
                 _ = told.changed() => {}
             }
         });
     }
-    drop(accepting);
+    drop(reception);
     shutdown.reached(Phase::Draining).await;
     node.drain(shutdown.window());
     let ending = Arc::clone(&node);
@@ -173,11 +173,11 @@ async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) ->
     response
 }
 
-async fn accept(socket: &TcpListener, accepting: &Accepting) {
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                tokio::spawn(serve_connection(stream, peer.ip(), accepting.clone()));
+                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -188,14 +188,14 @@ async fn accept(socket: &TcpListener, accepting: &Accepting) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let result = match accepting.tls.clone() {
-        None => serve_http(stream, peer, accepting).await,
+    let result = match reception.tls.clone() {
+        None => serve_http(stream, peer, reception).await,
         Some(tls) => match timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, accepting).await,
+            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!("a TLS handshake took too long"),
         },
@@ -206,11 +206,11 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, accepting: Accepting)
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: S, peer: IpAddr, accepting: Accepting) -> hyper::Result<()>
+async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Accepting { router, trusted, mut stopped, .. } = accepting;
+    let Reception { router, trusted, mut stopped, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
@@ -401,7 +401,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// How long to wait when accepting fails.
+/// How long to wait when reception fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hub::{EngineEvent, Settings};
+use hub::{CallError, CallId, EngineEvent, Settings};
 use mio::{Registry, Token, Waker};
 
 use crate::transport::Accepted;
@@ -19,6 +19,8 @@ pub enum Event {
     Accepted(Box<Accepted>),
     /// The engine answers or tells something.
     Engine(EngineEvent),
+    /// A trigger has answered, or has failed to.
+    Called(CallId, Result<Vec<u8>, CallError>),
     /// The administrator has changed the settings. The sender is dropped when they hold.
     Settings(Arc<Settings>, Sender<()>),
     /// The node stops: say so to every session, spread over this time, and end. A later one counts
@@ -69,6 +71,7 @@ impl Inbox {
         let size = match &event {
             Event::Engine(EngineEvent::Published { publication, .. }) => publication.size(),
             Event::Engine(EngineEvent::Private { frame, .. }) => frame.len(),
+            Event::Called(_, Ok(answer)) => answer.len(),
             _ => 0,
         };
         let mut queue = self.queue();
@@ -103,6 +106,7 @@ impl Inbox {
     pub fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
+        queue.bytes = 0;
         let unread = mem::take(&mut queue.events);
         drop(queue);
         // A dropped event may tell others that nobody will answer.

@@ -13,13 +13,14 @@ use server::config::{
     AdminTokenConfig, Cli, Command, EventConfig, LoadError, Loaded, LogFormat, LogLevel,
     ServeConfig, TokenConfig, demo_channels,
 };
-use server::outbound::{Outbound, Reach};
+use server::outbound::{self, Outbound, Reach};
 use server::store::{DataDir, NewAccessToken, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
-    AccountOptions, Accounts, Admin, AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown,
-    SignUpPolicy, event, serve,
+    AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, NodeOptions,
+    Shutdown, SignUpPolicy, event, log_panics, serve,
 };
+use tokio::runtime::Handle;
 
 fn main() -> ExitCode {
     let Loaded { cli, readable_by_all } = match Cli::load(env::args_os()) {
@@ -74,11 +75,14 @@ fn start_log(command: &Command) -> LogFormat {
     let log = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::from(level))
         .with_ansi(io::stderr().is_terminal())
+        // With nobody left to read the log, saying so would be a panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    log_panics();
     format
 }
 
@@ -100,7 +104,8 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
         true => None,
         false => Some(verifier.keep_keys(&Outbound::new(Reach::Anywhere)?).await),
     };
-    let settings = store.realtime()?.to_settings();
+    let settings = store.settings()?;
+    let caller = Arc::new(caller(config)?);
     let defaults = NodeOptions::default();
     let options = NodeOptions {
         shards: config.threads.map_or(defaults.shards, usize::from),
@@ -108,8 +113,8 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
         ..defaults
     };
     let threads = options.shards;
-    let node =
-        Arc::new(Node::start(Arc::new(settings), &options).context("cannot start the node")?);
+    let node = Node::start_with(Arc::new(settings), &options, Some(caller));
+    let node = Arc::new(node.context("cannot start the node")?);
     let admin = Some(Admin::new(Arc::clone(&node), Arc::clone(&store), &data.admin_token()?));
     let options = AccountOptions {
         attempts: config.auth_attempts,
@@ -160,6 +165,17 @@ fn reload(tls: Option<&Tls>) {
             tracing::error!(error, "the new certificate is of no use, so the old one stays");
         }
     }
+}
+
+/// Who asks triggers, in this runtime.
+fn caller(config: &ServeConfig) -> anyhow::Result<Caller> {
+    let reach = if config.allow_private_triggers { Reach::Anywhere } else { Reach::Public };
+    let limits = outbound::Limits {
+        timeout: config.trigger_timeout,
+        max_body: config.trigger_max_body as usize,
+    };
+    let outbound = Outbound::new(reach).context("cannot prepare TLS for triggers")?;
+    Ok(Caller::new(outbound, limits, Handle::current()))
 }
 
 fn print_token(config: TokenConfig) -> anyhow::Result<()> {

@@ -14,8 +14,10 @@ use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
+use crate::outbound::Reach;
 use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
+use crate::trigger::Caller;
 
 /// How a node serves.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ pub struct NodeOptions {
 pub struct Node {
     settings: RwLock<Arc<Settings>>,
     engine: Arc<dyn Engine>,
+    reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
@@ -76,8 +79,17 @@ impl Default for NodeOptions {
 }
 
 impl Node {
-    /// Starts the shards.
+    /// Starts the shards. Triggers fail, for there is nobody to ask them.
     pub fn start(settings: Arc<Settings>, options: &NodeOptions) -> Result<Self, NodeError> {
+        Self::start_with(settings, options, None)
+    }
+
+    /// Starts the shards; `caller` asks their triggers.
+    pub fn start_with(
+        settings: Arc<Settings>,
+        options: &NodeOptions,
+        caller: Option<Arc<Caller>>,
+    ) -> Result<Self, NodeError> {
         let polls = (0..options.shards.max(1))
             .map(|_| {
                 let poll = Poll::new()?;
@@ -100,6 +112,7 @@ impl Node {
                 poll,
                 inbox,
                 engine: Arc::clone(&engine),
+                caller: caller.clone(),
                 hub: Hub::new(Arc::clone(&settings), options.limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
@@ -116,6 +129,7 @@ impl Node {
         Ok(Self {
             settings: RwLock::new(settings),
             engine,
+            reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
@@ -126,6 +140,11 @@ impl Node {
     /// What holds now.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What triggers may call.
+    pub const fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// Lets new settings hold, for connected clients too. Blocks until they do on every shard, so that

@@ -154,9 +154,10 @@ const MAX_HEAD: usize = 64 << 10;
 /// The most header fields an answer may have.
 const MAX_HEADERS: usize = 100;
 /// Connections to one host that are kept for later.
-const MAX_IDLE: usize = 16;
-/// For how long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_IDLE: usize = 32;
+/// For how long: less than what servers do, of which many end idle connections after 5 s. A request
+/// on its way while they do so would fail.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[cfg(test)]
 mod tests;

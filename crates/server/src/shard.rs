@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{EngineCommand, Hub, Output, SessionKey};
+use hub::{CallError, EngineCommand, Hub, Output, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
@@ -18,6 +18,7 @@ use crate::fanout::{Effect, Fanout};
 use crate::inbox::{Event, Inbox};
 use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
+use crate::trigger::{Caller, TriggerCall};
 
 /// A shard, to be run by a thread of its own.
 pub(crate) struct Shard {
@@ -25,6 +26,7 @@ pub(crate) struct Shard {
     poll: Poll,
     inbox: Arc<Inbox>,
     engine: Arc<dyn Engine>,
+    caller: Option<Arc<Caller>>,
     hub: Hub,
     connections: Slab<Connection>,
     generation: u32,
@@ -45,6 +47,8 @@ pub(crate) struct ShardParts {
     pub(crate) poll: Poll,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) engine: Arc<dyn Engine>,
+    /// Who asks triggers; without, every trigger fails.
+    pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
@@ -60,6 +64,7 @@ impl Shard {
             poll: parts.poll,
             inbox: parts.inbox,
             engine: parts.engine,
+            caller: parts.caller,
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
@@ -156,6 +161,10 @@ impl Shard {
                 self.hub.handle_engine(event);
                 self.carry_out();
             }
+            Event::Called(call, answer) => {
+                self.hub.handle_called(call, answer, self.clock.now);
+                self.carry_out();
+            }
             Event::Settings(settings, _held_until_they_hold) => {
                 self.hub.handle_settings(settings);
                 self.carry_out();
@@ -211,6 +220,11 @@ impl Shard {
                 return;
             }
             connection.stalled = false;
+            if self.hub.handle_waiting(key, self.clock.now) {
+                self.carry_out();
+                continue;
+            }
+            let Some(connection) = self.connection(key) else { return };
             if connection.decoder.has_rest() {
                 self.decode(key, &mut []);
                 if self.connection(key).is_some_and(|connection| connection.must_wait()) {
@@ -334,6 +348,10 @@ impl Shard {
                     self.fanout.announce_presence(channel, &frame);
                 }
                 Output::Engine(command) => self.submit(command),
+                Output::Call { call, trigger, input } => {
+                    self.call(TriggerCall { call, trigger, input });
+                }
+                Output::Resume(session) => self.unread.push(session.index),
                 Output::Ping(session) => {
                     if let Some(connection) = self.connection(session)
                         && !connection.blocked
@@ -356,6 +374,17 @@ impl Shard {
             connection.awaits_long_answer |= command.has_long_answer();
         }
         self.engine.submit(self.id, command);
+    }
+
+    fn call(&mut self, call: TriggerCall) {
+        let id = call.call;
+        let result = match &self.caller {
+            Some(caller) => caller.call(call, &self.inbox),
+            None => Err(CallError::Failed(None)),
+        };
+        if let Err(error) = result {
+            self.hub.handle_called(id, Err(error), self.clock.now);
+        }
     }
 
     /// Ends a connection for a reason of the transport's own.

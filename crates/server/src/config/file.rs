@@ -337,7 +337,7 @@ fn hint(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Args;
+    use clap::{ArgGroup, Args};
 
     use super::*;
     use crate::config::ServeConfig;
@@ -345,7 +345,9 @@ mod tests {
     /// Options that this program may have one day.
     fn definition() -> clap::Command {
         let long = |name: &'static str| Arg::new(name).long(name);
-        clap::Command::new("serve").args([
+        let group = ArgGroup::new("foreign").args(["engine", "ratio"]).multiple(true);
+        clap::Command::new("serve").group(group).args([
+            long("audience").requires("foreign"),
             long("engine"),
             long("mail-password").hide_env_values(true),
             long("ratio").value_parser(clap::value_parser!(f64)),
@@ -385,6 +387,8 @@ mod tests {
         assert_eq!(arguments("port = [0x50, 8_080]"), ["--port=80", "--port=8080"]);
         assert_eq!(arguments("port = 80"), ["--port=80"]);
         assert_eq!(arguments("engine = \"--strict=true\""), ["--engine=--strict=true"]);
+        // What it requires may come from elsewhere.
+        assert_eq!(arguments("audience = \"us\""), ["--audience=us"]);
         assert_eq!(arguments(""), [""; 0]);
     }
 

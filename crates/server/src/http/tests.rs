@@ -33,8 +33,8 @@ impl Peer {
             .layer(middleware::from_fn_with_state(Arc::clone(&node), in_time));
         let (stream, other) = duplex(room);
         let (stop, stopped) = watch::channel(());
-        let accepting = Accepting { router, tls: None, trusted: Arc::default(), stopped };
-        let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), accepting));
+        let reception = Reception { router, tls: None, trusted: Arc::default(), stopped };
+        let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), reception));
         Self { stream, served, stop, node }
     }
 

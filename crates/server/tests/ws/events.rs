@@ -125,6 +125,31 @@ fn a_wrong_token_and_a_missing_one_are_told_apart() {
 }
 
 #[test]
+fn over_tls_the_server_must_be_whom_this_machine_trusts() {
+    let folder = temporary("event-tls-pem");
+    fs::create_dir_all(&folder).expect("a temporary directory can be made");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+        .expect("a certificate can be made");
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).expect("a file can be written");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("a file can be written");
+    let program = Program::start_with("event-tls", |command| {
+        command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+    });
+    let push = || {
+        let mut push =
+            command(program.port, &program.data_dir, &["--channel", ROOM, "--data", "1"]);
+        push.env("XANO_URL", format!("https://localhost:{}/", program.port));
+        push
+    };
+    let output = push().output().expect("the program starts");
+    assert_fails(&output, 1, &["cannot be asked", "invalid peer certificate"]);
+    let output = push().env("SSL_CERT_FILE", &certificate).output().expect("the program starts");
+    assert_says(&output, "delivered to 0 connections of this node\n");
+    fs::remove_dir_all(&folder).expect("the directory can be removed");
+}
+
+#[test]
 fn where_no_server_is_that_is_said() {
     let program = Program::start("event-nobody");
     let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -132,6 +157,6 @@ fn where_no_server_is_that_is_said() {
     drop(free);
     let one = ["--channel", ROOM, "--data", "1"];
     let output = command(port, &program.data_dir, &one).output().expect("the program starts");
-    let url = format!("no server answers at http://127.0.0.1:{port}");
+    let url = format!("the server at http://127.0.0.1:{port} cannot be asked");
     assert_fails(&output, 1, &[&url, "--url", "refused"]);
 }

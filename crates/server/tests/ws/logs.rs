@@ -1,11 +1,12 @@
 //! What the log tells, and what it never does.
 
 use std::fs;
+use std::net::TcpListener;
 
 use serde_json::Value;
 use tungstenite::protocol::CloseFrame;
 
-use crate::program::Program;
+use crate::program::{Program, command};
 use crate::support::{Client, exchange, handshake};
 
 /// In everything that is nobody's business but the sender's and the receiver's.
@@ -133,4 +134,17 @@ fn one_json_object_a_line_tells_the_life_of_every_connection() {
     for message in ["serving", "stopped"] {
         assert_eq!(of(message)[0]["level"], "INFO");
     }
+}
+
+#[test]
+fn why_it_does_not_start_is_such_an_object_too() {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = other.local_addr().expect("a listener has an address").to_string();
+    let output = command(&["--listen", &address, "--log-format", "json"]).output();
+    let output = output.expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let entry: Value = serde_json::from_slice(&output.stderr).expect("it is one JSON object");
+    assert_eq!(entry["level"], "ERROR");
+    let message = entry["message"].as_str().expect("it has a message");
+    assert!(message.contains(&address) && message.contains("another program"), "{message}");
 }

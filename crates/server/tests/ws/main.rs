@@ -25,3 +25,4 @@ mod refusals;
 mod slow;
 mod support;
 mod tls;
+mod triggers;

@@ -144,6 +144,19 @@ fn the_first_signal_starts_a_spread_stop_and_the_second_ends_it() {
     assert!(program.log().contains("stopped"));
 }
 
+#[test]
+fn it_serves_on_when_nobody_reads_its_log_any_more() {
+    let mut program = Program::start_with("unread", |command| {
+        command.args(["--log", "debug"]).stderr(std::process::Stdio::piped());
+    });
+    program.signal("HUP");
+    let mut client = program.connect();
+    client.join("marvel-chat-room", false, false);
+    program.signal("TERM");
+    assert_eq!(client.read_close(), 1012);
+    assert_eq!(program.wait(), Some(0));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_that_goes_takes_the_server_with_it() {

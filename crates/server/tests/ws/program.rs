@@ -1,7 +1,7 @@
 //! The program as it is started from a command line.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::mem;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Client, PATIENCE};
+use crate::support::{Client, PATIENCE, read_head, tcp};
 
 /// The program while it serves the demo; killed when dropped.
 pub(crate) struct Program {
@@ -57,6 +57,8 @@ impl Program {
         command.stdout(Stdio::piped()).stderr(log);
         change(&mut command);
         let mut child = command.spawn().expect("the program starts");
+        // Where a test wants a pipe here, it wants one that nobody reads.
+        drop(child.stderr.take());
         let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
         let (sender, told) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -135,6 +137,21 @@ impl Program {
     /// Waits until it has ended; its exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("the program ends").code()
+    }
+
+    /// Asks the Metadata API; the head of its answer.
+    pub(crate) fn administer(&self, method: &str, path: &str, body: &Value) -> String {
+        let token = fs::read_to_string(self.data_dir.join("admin-token")).expect("there is one");
+        let (token, body) = (token.trim(), body.to_string());
+        let request = format!(
+            "{method} /api:meta/workspace/1/realtime{path} HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut tcp = tcp(self.port);
+        tcp.write_all(request.as_bytes()).expect("the program reads");
+        read_head(&mut tcp)
     }
 
     /// The most memory it has had so far, in bytes.

@@ -8,11 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use hub::{ChannelSettings, HistorySize, Settings};
+use rustls::RootCertStore;
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
 use server::config::{Durability, LogFormat, LogLevel, ServeConfig};
-use server::outbound::{Outbound, Reach};
-use server::{AllowedOrigins, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
+use server::outbound::{Limits, Outbound, Reach};
+use server::{AllowedOrigins, Caller, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
+use tokio::runtime::Handle;
 use tungstenite::client::ClientRequestBuilder;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message, WebSocket};
@@ -52,7 +54,9 @@ impl Server {
                 .expect("a runtime can be built");
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
-                let node = Node::start(Arc::new(settings), &options).expect("shards can start");
+                let caller = Some(Arc::new(caller(&config)));
+                let node = Node::start_with(Arc::new(settings), &options, caller)
+                    .expect("shards can start");
                 let expiry = config.token_expiry();
                 let verifier = Verifier::new(&KEY, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
@@ -121,12 +125,23 @@ pub(crate) fn config() -> ServeConfig {
         auth_attempts: 10,
         auth_token_lifetime: Duration::from_secs(60),
         trust_proxy: Vec::new(),
+        allow_private_triggers: false,
+        trigger_timeout: PATIENCE,
+        trigger_max_body: 1 << 20,
         threads: None,
         drain_window: Duration::ZERO,
         log: LogLevel::Error,
         durability: Durability::Disk,
         log_format: LogFormat::Text,
     }
+}
+
+/// Who asks triggers, over plain HTTP.
+fn caller(config: &ServeConfig) -> Caller {
+    let reach = if config.allow_private_triggers { Reach::Anywhere } else { Reach::Public };
+    let outbound = Outbound::with_roots(reach, RootCertStore::empty()).expect("TLS is there");
+    let (timeout, max_body) = (config.trigger_timeout, config.trigger_max_body as usize);
+    Caller::new(outbound, Limits { timeout, max_body }, Handle::current())
 }
 
 /// A channel for everybody, with presence and the longest history there is.
