@@ -149,7 +149,7 @@ fn router(front: Front) -> Router {
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
-        router = router.nest(META, api::router(admin));
+        router = router.merge(api::router(admin));
     }
     if let Some(accounts) = accounts {
         router = router.nest(AUTH, api::auth_router(accounts));
@@ -386,8 +386,6 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (!first.is_empty()).then(|| HeaderValue::from_str(first).ok()).flatten()
 }
 
-/// Where the Metadata API is; there is one workspace.
-const META: &str = "/api:meta/workspace/1/realtime";
 /// Where the default API group is.
 const AUTH: &str = "/api:main/auth";
 /// From RFC 6455.
