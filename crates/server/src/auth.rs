@@ -1,5 +1,6 @@
 //! Tokens name sessions: from the text in a handshake to an identity, and the tokens this server signs.
 
+mod access;
 mod claims;
 mod crypto;
 mod issue;
@@ -19,6 +20,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_he
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+pub use access::{AccessDigest, AccessSecret, Scope};
 pub use claims::{ClaimNames, ClaimNamesError, Extras, ExtrasError, RowIdError, parse_row_id};
 pub use issue::IssueError;
 pub use jwk::KeySetError;

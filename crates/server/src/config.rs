@@ -13,7 +13,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hub::{ChannelSettings, HistorySize};
 use protocol::RowId;
 
-use crate::auth::{ClaimNames, Extras, ForeignIssuers, KeySetSource, parse_row_id};
+use crate::auth::{ClaimNames, Extras, ForeignIssuers, KeySetSource, Scope, parse_row_id};
 use crate::http::TokenExpiry;
 use crate::origin::AllowedOrigin;
 use crate::peer::TrustedProxy;
@@ -46,6 +46,9 @@ pub enum Command {
     Check(Box<ServeConfig>),
     /// Print a token that names a person to the server of the same data directory
     Token(TokenConfig),
+    /// Print a new access token for the Metadata API of the server of the same data directory, which
+    /// may be running
+    AdminToken(AdminTokenConfig),
     /// Push a Realtime Event to a channel of a running server
     Event(EventConfig),
 }
@@ -203,6 +206,26 @@ pub struct TokenConfig {
     /// How long it opens new connections: a number with s, m, h or d, as in 30s, 15m, 24h or 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
     pub expires: Duration,
+
+    /// Data directory of the server that shall accept the token
+    #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// What a new access token allows, and for how long.
+#[derive(Args, Debug)]
+pub struct AdminTokenConfig {
+    /// What it is for; the list of tokens shows it
+    #[arg(long, value_name = "TEXT")]
+    pub name: String,
+
+    /// What it allows; may be given several times, or separated by commas
+    #[arg(long, value_enum, value_name = "SCOPE", value_delimiter = ',', required = true)]
+    pub scope: Vec<Scope>,
+
+    /// How long it is good: a number with s, m, h or d, as in 90d; until it is revoked if not given
+    #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
+    pub expires: Option<Duration>,
 
     /// Data directory of the server that shall accept the token
     #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]

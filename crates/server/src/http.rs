@@ -165,7 +165,7 @@ fn router(front: Front, metrics_public: bool) -> Router {
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
-        router = router.nest(META, api::router(admin));
+        router = router.merge(api::router(admin));
     }
     if let Some(accounts) = accounts {
         router = router.nest(AUTH, api::auth_router(accounts));
@@ -304,9 +304,13 @@ async fn metrics(
     headers: HeaderMap,
     public: bool,
 ) -> Response {
-    if !public && !admin.is_some_and(|admin| admin.allows(&headers)) {
-        let text = "Metrics are for who brings the admin token (Authorization: Bearer TOKEN), or for \
-                    everybody where the server was started with --metrics-public.\n";
+    let may_read = match admin {
+        Some(admin) if !public => admin.may_read(&headers).await,
+        _ => public,
+    };
+    if !may_read {
+        let text = "Metrics are for who brings the admin token, or an access token with the scope read \
+                    (Authorization: Bearer TOKEN), or for everybody where the server was started with --metrics-public.\n";
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], text).into_response();
     }
     // Its locks are held by others for moments only, but there are many.
@@ -481,8 +485,6 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (!first.is_empty()).then(|| HeaderValue::from_str(first).ok()).flatten()
 }
 
-/// Where the Metadata API is; there is one workspace.
-const META: &str = "/api:meta/workspace/1/realtime";
 /// Where the default API group is.
 const AUTH: &str = "/api:main/auth";
 /// Prometheus's text format.

@@ -8,13 +8,13 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use protocol::Permissions;
-use server::auth::{SigningKey, Verifier};
+use server::auth::{AccessSecret, SigningKey, Verifier};
 use server::config::{
-    Cli, Command, EventConfig, LoadError, Loaded, LogFormat, LogLevel, ServeConfig, TokenConfig,
-    demo_channels,
+    AdminTokenConfig, Cli, Command, EventConfig, LoadError, Loaded, LogFormat, LogLevel,
+    ServeConfig, TokenConfig, demo_channels,
 };
 use server::outbound::{self, Outbound, Reach};
-use server::store::{DataDir, Realtime, Store, StoreError};
+use server::store::{DataDir, NewAccessToken, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
     AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, Shutdown,
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => run(&config),
         Command::Check(config) => check(&config),
         Command::Token(config) => print_token(config),
+        Command::AdminToken(config) => print_admin_token(config),
         Command::Event(config) => push_event(&config),
     };
     match result {
@@ -67,7 +68,7 @@ fn in_full(error: &anyhow::Error) -> String {
 fn start_log(command: &Command) -> LogFormat {
     let (level, format) = match command {
         Command::Serve(config) => (config.log, config.log_format),
-        Command::Check(_) | Command::Token(_) | Command::Event(_) => {
+        Command::Check(_) | Command::Token(_) | Command::AdminToken(_) | Command::Event(_) => {
             (LogLevel::Warn, LogFormat::Text)
         }
     };
@@ -180,6 +181,15 @@ fn print_token(config: TokenConfig) -> anyhow::Result<()> {
     let expires = SystemTime::now().checked_add(config.expires).context("the clock is wrong")?;
     let token = key.issue(&permissions, &config.extras, expires)?;
     writeln!(io::stdout(), "{token}").context("cannot write to the standard output")
+}
+
+fn print_admin_token(config: AdminTokenConfig) -> anyhow::Result<()> {
+    let store = DataDir::existing(&config.data_dir).existing_store()?;
+    let scopes = config.scope.into_iter().collect();
+    let new = NewAccessToken { name: config.name, scopes, lifetime: config.expires };
+    let secret = AccessSecret::generate().context("the operating system gives no random bytes")?;
+    store.add_access_token(new, &secret.digest(), SystemTime::now())?;
+    writeln!(io::stdout(), "{}", secret.reveal()).context("cannot write to the standard output")
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,15 +1,14 @@
 //! The Metadata API's triggers: who is asked before something happens in a channel.
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
+use axum::extract::State;
 use hub::{Secret, TriggerActions};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, ApiError};
+use super::ApiError;
+use super::body::{Id, JsonBody, QueryOf};
+use super::meta::{Admin, Answer};
 use crate::outbound::{Reach, UrlError, parse_url};
 use crate::store::{Store, StoreError, TriggerRow, TriggerSettings, random_text};
 use crate::trigger::{SECRET_LENGTH, show};
@@ -18,7 +17,7 @@ use crate::trigger::{SECRET_LENGTH, show};
 /// server decides may be there too and is ignored, so that what was read can be written back.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TriggerInput {
+pub(super) struct TriggerInput {
     channel_id: u64,
     name: String,
     url: String,
@@ -42,7 +41,7 @@ struct TriggerInput {
 
 /// A trigger whose secret is new, and shown this once.
 #[derive(Serialize)]
-struct WithSecret {
+pub(super) struct WithSecret {
     #[serde(flatten)]
     trigger: TriggerRow,
     secret: String,
@@ -50,7 +49,7 @@ struct WithSecret {
 
 #[derive(Deserialize)]
 #[serde(default)]
-struct Page {
+pub(super) struct Page {
     page: usize,
     per_page: usize,
     search: String,
@@ -58,23 +57,15 @@ struct Page {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TriggerPage {
+pub(super) struct TriggerPage {
     items: Vec<TriggerRow>,
     next_page: Option<usize>,
 }
 
-type Body = Result<Json<TriggerInput>, JsonRejection>;
-type Answer<T> = Result<Json<T>, ApiError>;
-
-/// The addresses below those of the realtime settings.
-pub(super) fn router() -> Router<Admin> {
-    Router::new()
-        .route("/channel/trigger", get(list).post(add))
-        .route("/channel/trigger/{id}", get(read).put(write).delete(delete))
-        .route("/channel/trigger/{id}/secret", post(new_secret))
-}
-
-async fn list(State(admin): State<Admin>, Query(page): Query<Page>) -> Answer<TriggerPage> {
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    QueryOf(page): QueryOf<Page>,
+) -> Answer<TriggerPage> {
     let triggers = admin.ask(Store::triggers).await?;
     let per_page = page.per_page.clamp(1, MAX_PER_PAGE);
     let start = page.page.saturating_sub(1).saturating_mul(per_page);
@@ -85,11 +76,10 @@ async fn list(State(admin): State<Admin>, Query(page): Query<Page>) -> Answer<Tr
     Ok(Json(TriggerPage { items, next_page }))
 }
 
-async fn add(
+pub(super) async fn add(
     State(admin): State<Admin>,
-    body: Body,
-) -> Result<(StatusCode, Json<WithSecret>), ApiError> {
-    let Json(input) = body?;
+    JsonBody(input): JsonBody<TriggerInput>,
+) -> Answer<WithSecret> {
     let (channel_id, settings) = input.check(admin.node().reach())?;
     let (secret, guid) = (random_secret()?, random_text::<20>().map_err(no_randomness)?);
     let shown = show(&secret);
@@ -100,16 +90,19 @@ async fn add(
         store.add_trigger((channel_id, &settings), &guid, &secret).map(Ok)
     };
     let trigger = admin.change(change).await??.ok_or(MISSING)?;
-    Ok((StatusCode::CREATED, Json(WithSecret { trigger, secret: shown })))
+    Ok(Json(WithSecret { trigger, secret: shown }))
 }
 
-async fn read(State(admin): State<Admin>, Path(id): Path<u64>) -> Answer<TriggerRow> {
+pub(super) async fn read(State(admin): State<Admin>, Id(id): Id) -> Answer<TriggerRow> {
     let trigger = admin.ask(move |store| store.trigger(id)).await?;
     trigger.map(Json).ok_or(MISSING)
 }
 
-async fn write(State(admin): State<Admin>, Path(id): Path<u64>, body: Body) -> Answer<TriggerRow> {
-    let Json(input) = body?;
+pub(super) async fn write(
+    State(admin): State<Admin>,
+    Id(id): Id,
+    JsonBody(input): JsonBody<TriggerInput>,
+) -> Answer<TriggerRow> {
     let (channel_id, settings) = input.check(admin.node().reach())?;
     let change = move |store: &Store| {
         if let Some(error) = misplaced(store, channel_id, Some(id))? {
@@ -120,14 +113,12 @@ async fn write(State(admin): State<Admin>, Path(id): Path<u64>, body: Body) -> A
     admin.change(change).await??.map(Json).ok_or(MISSING)
 }
 
-async fn delete(State(admin): State<Admin>, Path(id): Path<u64>) -> Result<StatusCode, ApiError> {
-    match admin.change(move |store| store.delete_trigger(id)).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(MISSING),
-    }
+pub(super) async fn delete(State(admin): State<Admin>, Id(id): Id) -> Answer<()> {
+    let is_there = admin.change(move |store| store.delete_trigger(id)).await?;
+    is_there.then_some(Json(())).ok_or(MISSING)
 }
 
-async fn new_secret(State(admin): State<Admin>, Path(id): Path<u64>) -> Answer<WithSecret> {
+pub(super) async fn new_secret(State(admin): State<Admin>, Id(id): Id) -> Answer<WithSecret> {
     let secret = random_secret()?;
     let shown = show(&secret);
     let trigger = admin.change(move |store| store.put_trigger_secret(id, &secret)).await?;

@@ -285,6 +285,11 @@ impl MemoryEngine {
             messages_per_minute: 0,
         };
         let published = self.change(&name, |channel| {
+            // Nobody gets it a second time.
+            let (request, now) = (publishing.request.as_ref(), publishing.draft.ts);
+            if channel.ledger.receipt(request, now).is_some() {
+                return Ok(0);
+            }
             let published = self.publish(&name, channel, publishing);
             published.map(|_| channel.ledger.roster.len()).map_err(|refusal| refusal.code)
         });

@@ -182,7 +182,7 @@ fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
 }
 
 /// Each brings the schema from one version to the next; those that were released never change.
-const MIGRATIONS: [&str; 3] = ["
+const MIGRATIONS: [&str; 4] = ["
     CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
 ", "
@@ -194,6 +194,16 @@ const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE trigger (
         id INTEGER PRIMARY KEY AUTOINCREMENT, channel_id INTEGER NOT NULL, created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL, guid TEXT NOT NULL, secret BLOB NOT NULL, settings TEXT NOT NULL
+    );
+", "
+    CREATE TABLE access_token (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used_at INTEGER,
+        expires_at INTEGER
     );
 "];
 
