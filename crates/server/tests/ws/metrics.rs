@@ -6,7 +6,7 @@ use hub::{ChannelSettings, Limit};
 use protocol::ErrorCode;
 
 use crate::program::Program;
-use crate::support::{Server, config, get, open};
+use crate::support::{Server, config, get, open, send};
 
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
 
@@ -102,6 +102,18 @@ fn metrics_are_for_the_administrator_unless_the_operator_says_otherwise() {
     let right =
         get(program.port, "/metrics", &format!("Authorization: Bearer {}\r\n", token.trim()));
     assert!(right.0.starts_with("HTTP/1.1 200 ") && right.1.contains("xano_connections 0"));
+    // A scraper need not be an administrator.
+    for (scope, expected) in [("read", "HTTP/1.1 200 "), ("publish", "HTTP/1.1 401 ")] {
+        let more =
+            format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", token.trim());
+        let body = format!(r#"{{"name":"scraper","scopes":["{scope}"]}}"#);
+        let what = "POST /api:meta/workspace/1/realtime/token";
+        let (head, made) = send(program.port, what, &more, &body);
+        let made: serde_json::Value = serde_json::from_str(&made).expect("the answer is JSON");
+        let token = made["token"].as_str().unwrap_or_else(|| panic!("{head} {made}"));
+        let answer = get(program.port, "/metrics", &format!("Authorization: Bearer {token}\r\n"));
+        assert!(answer.0.starts_with(expected), "{scope}: {}", answer.0);
+    }
 
     let mut closed = config();
     closed.limits.metrics_public = false;
