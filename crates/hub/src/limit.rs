@@ -31,6 +31,14 @@ pub enum Limit {
     UnreadAnswers,
     /// What a channel's readers have still to be sent.
     Backlog,
+    /// Requests of one connection that wait for triggers.
+    WaitingRequests,
+    /// Calls of triggers, and what they are told.
+    TriggerCalls,
+    /// The time a trigger has.
+    TriggerTime,
+    /// The size of a trigger's answer.
+    TriggerAnswer,
     /// What waits between threads.
     Queue,
     /// The time until a connection's first join.
@@ -45,7 +53,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, by [`index`](Self::index).
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::FrameSize,
         Self::MalformedFrames,
         Self::ChannelsPerConnection,
@@ -60,6 +68,10 @@ impl Limit {
         Self::Lag,
         Self::UnreadAnswers,
         Self::Backlog,
+        Self::WaitingRequests,
+        Self::TriggerCalls,
+        Self::TriggerTime,
+        Self::TriggerAnswer,
         Self::Queue,
         Self::JoinTime,
         Self::IdleTime,
@@ -89,6 +101,10 @@ impl Limit {
             Self::Lag => "lag",
             Self::UnreadAnswers => "unread_answers",
             Self::Backlog => "backlog",
+            Self::WaitingRequests => "waiting_requests",
+            Self::TriggerCalls => "trigger_calls",
+            Self::TriggerTime => "trigger_time",
+            Self::TriggerAnswer => "trigger_answer",
             Self::Queue => "queue",
             Self::JoinTime => "join_time",
             Self::IdleTime => "idle_time",

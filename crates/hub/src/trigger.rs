@@ -4,6 +4,7 @@ use protocol::{ClientInfo, RawPayload, RowId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::limit::Limit;
 use crate::session::{Member, SessionKey};
 
 /// A rule: before this happens in the channels of a row, ask that address.
@@ -62,8 +63,24 @@ pub enum CallError {
     /// Whom it asked did not answer as it should. If it said something that its question's sender
     /// may read, this is it.
     Failed(Option<String>),
+    /// It did not answer in time.
+    TimedOut,
+    /// Its answer is too long.
+    TooLarge,
     /// More waits than may.
     Overloaded,
+}
+
+impl CallError {
+    /// The limit that was reached, if it is for one.
+    pub(crate) const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Failed(_) => None,
+            Self::TimedOut => Some(Limit::TriggerTime),
+            Self::TooLarge => Some(Limit::TriggerAnswer),
+            Self::Overloaded => Some(Limit::TriggerCalls),
+        }
+    }
 }
 
 /// What a trigger's answer says.

@@ -40,6 +40,10 @@ pub(crate) struct ShardCounts {
     pub(crate) messages: Count,
     /// Joins that were allowed and given to the engine.
     pub(crate) joins: Count,
+    /// Calls of triggers that were answered as they should be.
+    pub(crate) triggers_answered: Count,
+    /// Calls of triggers that were not.
+    pub(crate) triggers_failed: Count,
     /// Frames for members of channels, once for each member.
     pub(crate) deliveries: Count,
     pub(crate) sent_bytes: Count,
@@ -207,6 +211,10 @@ impl Metrics {
             let count = sum(&|shard| shard.limits[at].get()) + elsewhere;
             limits.labelled(&[("limit", limit.name())], count);
         }
+        let calls =
+            page.counter("xano_trigger_calls_total", "Calls of triggers, by how they ended.");
+        calls.labelled(&[("outcome", "answered")], sum(&|shard| shard.triggers_answered.get()));
+        calls.labelled(&[("outcome", "failed")], sum(&|shard| shard.triggers_failed.get()));
         let help = "Attempts to open a realtime connection, by how they ended.";
         let handshakes = page.counter("xano_handshakes_total", help);
         for outcome in Handshake::ALL {

@@ -176,6 +176,12 @@ impl Shard {
                 self.carry_out();
             }
             Event::Called(call, answer) => {
+                let outcome = if answer.is_ok() {
+                    &self.counts.triggers_answered
+                } else {
+                    &self.counts.triggers_failed
+                };
+                outcome.add(1);
                 self.hub.handle_called(call, answer, self.clock.now);
                 self.carry_out();
             }

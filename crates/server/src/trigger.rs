@@ -122,6 +122,10 @@ impl Caller {
             caller.report(&ticket.trigger, answer.as_ref().err());
             ticket.note(answer.map_err(|failure| match failure {
                 Failure::Status { said, .. } => CallError::Failed(said),
+                Failure::NoTurn | Failure::Outbound(OutboundError::TimedOut(_)) => {
+                    CallError::TimedOut
+                }
+                Failure::Outbound(OutboundError::TooLarge(_)) => CallError::TooLarge,
                 _ => CallError::Failed(None),
             }));
         });

@@ -11,6 +11,7 @@ use protocol::{Action, ChannelName, ClientMessage, ErrorCode, ErrorPayload};
 use super::request::Sending;
 use super::{Hub, Limits, Now};
 use crate::encode;
+use crate::limit::Limit;
 use crate::line::{Asking, Request};
 use crate::output::Output;
 use crate::session::SessionKey;
@@ -72,6 +73,7 @@ impl Hub {
         } else if has_room {
             session.lines.wait(channel, text);
         } else {
+            self.outputs.push_back(Output::LimitReached(Limit::WaitingRequests));
             self.refuse(key, (Some(channel), request), Some(action), ErrorCode::Overloaded);
         }
     }
@@ -84,6 +86,7 @@ impl Hub {
         request: Request,
     ) -> Result<(), ErrorCode> {
         if !self.has_room_in_line(key, request.size()) {
+            self.outputs.push_back(Output::LimitReached(Limit::WaitingRequests));
             return Err(ErrorCode::Overloaded);
         }
         let asking = Asking { number: 0, asked: Vec::new(), request };
@@ -132,6 +135,8 @@ impl Hub {
             TriggerAction::Join => ErrorCode::JoinRefused,
             TriggerAction::Message => ErrorCode::MessageRefused,
         };
+        let limit = verdict.as_ref().err().and_then(CallError::limit);
+        self.outputs.extend(limit.map(Output::LimitReached));
         let reason = match verdict {
             Ok(Verdict::Keep) => None,
             Ok(Verdict::Replace(payload)) => {
@@ -140,6 +145,9 @@ impl Hub {
             }
             Ok(Verdict::Refuse) => Some((refused, None)),
             Err(CallError::Overloaded) => Some((ErrorCode::Overloaded, None)),
+            Err(CallError::TimedOut | CallError::TooLarge) => {
+                Some((ErrorCode::TriggerFailed, None))
+            }
             Err(CallError::Failed(said)) => {
                 Some((ErrorCode::TriggerFailed, said.as_deref().and_then(CallError::words)))
             }

@@ -1,6 +1,6 @@
 //! Triggers: who is asked, and that nothing happens which was not allowed.
 
-use hub::{ChannelSettings, Secret, Trigger, TriggerActions};
+use hub::{ChannelSettings, Limit, Secret, Trigger, TriggerActions};
 use protocol::CloseCode;
 use serde_json::{Value, json};
 
@@ -241,6 +241,7 @@ fn what_waits_has_a_bound_and_what_is_beyond_it_is_refused() {
         [error("overloaded", told, "message"), error("overloaded", told, "leave")]
     );
     assert!(frames[0].contains(r#""id":"more""#));
+    assert_eq!(world.take_reached(), [Limit::WaitingRequests; 2]);
     world.message(b, "asked", "", "0");
     world.answer_next("null");
     world.answer_next("null");

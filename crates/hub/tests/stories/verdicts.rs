@@ -1,6 +1,6 @@
 //! Every answer of a trigger, and what follows from it.
 
-use hub::CallError;
+use hub::{CallError, Limit};
 use serde_json::{Value, json};
 
 use crate::triggers::{OVERLOADED, error, payloads, rows, trigger};
@@ -43,7 +43,26 @@ fn cases() -> Vec<Case> {
         (failed("\u{7}\n"), Error("trigger_failed", FAILED)),
         (failed("not\nnow\u{1b}"), Error("trigger_failed", "not now")),
         (Err(CallError::Overloaded), Error("overloaded", OVERLOADED)),
+        (Err(CallError::TimedOut), Error("trigger_failed", FAILED)),
+        (Err(CallError::TooLarge), Error("trigger_failed", FAILED)),
     ]
+}
+
+#[test]
+fn a_limit_that_a_call_has_reached_is_counted() {
+    for (error, limit) in [
+        (CallError::Overloaded, Limit::TriggerCalls),
+        (CallError::TimedOut, Limit::TriggerTime),
+        (CallError::TooLarge, Limit::TriggerAnswer),
+    ] {
+        let mut world = World::new(rows());
+        let sender = world.anonymous();
+        world.change_triggers(rows(), vec![trigger(1, 1, "join")]);
+        world.join(sender, "asked");
+        let call = world.asked().call;
+        world.say(call, Err(error));
+        assert_eq!(world.take_reached(), [limit]);
+    }
 }
 
 #[test]

@@ -239,6 +239,7 @@ fn what_is_no_answer_refuses_and_nothing_is_delivered() {
     sender.say("asked", "2");
     hook.next().answer("200 OK", "");
     assert_eq!(reader.read("message")["payload"], 2);
+    server.await_metric("xano_limit_reached_total{limit=\"trigger_answer\"}", 1);
 }
 
 #[test]
@@ -259,6 +260,9 @@ fn a_webhook_that_takes_too_long_refuses() {
     client.send(support::join("asked", false, false));
     hook.next().answer("200 OK", "true");
     client.read("join");
+    server.await_metric("xano_limit_reached_total{limit=\"trigger_time\"}", 2);
+    server.await_metric("xano_trigger_calls_total{outcome=\"failed\"}", 2);
+    server.await_metric("xano_trigger_calls_total{outcome=\"answered\"}", 1);
 }
 
 #[test]
