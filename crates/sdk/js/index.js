@@ -53,12 +53,17 @@ export class XanoRealtimeChannel {
     return this;
   }
 
-  message(payload, options) {
-    this.#core.message(payload, options);
+  get continuity() {
+    return this.#core.continuity;
   }
 
-  history() {
-    this.#core.history();
+  message(payload, options) {
+    return send(this.#core, payload, options);
+  }
+
+  history(page) {
+    if (!page) return this.#core.history();
+    return answer((settle) => this.#core.history({ before: page.before, limit: page.limit }, null, settle));
   }
 
   getPresence() {
@@ -91,10 +96,29 @@ export class XanoRealtimeClient {
   }
 
   message(payload, options) {
-    this.#core.message(payload, { ...options, channel: this.#channel, socketId: this.socketId });
+    return send(this.#core, payload, { ...options, channel: this.#channel, socketId: this.socketId });
   }
 
   history() {
-    this.#core.history({ channel: this.#channel, socketId: this.socketId });
+    this.#core.history(null, { channel: this.#channel, socketId: this.socketId });
   }
+}
+
+/** Messages are named by what nobody can guess: whoever knows the name could take the message's place. */
+function send(core, payload, options) {
+  const id = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+  return answer((settle) => core.message(payload, options, id, settle));
+}
+
+/** A promise of what `ask` gets. Who does not look at it need not fear an unhandled rejection. */
+function answer(ask) {
+  let resolve, reject;
+  const promise = new Promise((...both) => ([resolve, reject] = both));
+  promise.catch(() => {});
+  // Not in the promise's own function, which would swallow what is thrown at the caller.
+  ask(({ action, payload }) => {
+    if (action !== "error") resolve(payload);
+    else reject(Object.assign(new Error(payload.message), { code: payload.code }));
+  });
+  return promise;
 }

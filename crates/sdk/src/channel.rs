@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use protocol::JoinRequest;
 
-use crate::{Delivery, Event, Roster};
+use crate::continuity::Reader;
+use crate::{Delivery, Event, Gap, Joined, Roster};
 
 /// One channel object of the application while it is in use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,9 +44,12 @@ pub struct Listener<L> {
 pub(crate) struct Channel<P, L> {
     pub(crate) name: Rc<str>,
     pub(crate) roster: Roster<P>,
+    pub(crate) reader: Reader,
     handles: Vec<Handle<L>>,
     /// What the server was asked for on this connection.
     asked: Option<JoinRequest>,
+    /// A channel object wants the history and has not got it.
+    pub(crate) owed: bool,
 }
 
 #[derive(Debug)]
@@ -57,11 +61,19 @@ struct Handle<L> {
 
 impl<P: Clone, L: Clone> Channel<P, L> {
     pub(crate) fn new(name: Rc<str>) -> Self {
-        Self { name, roster: Roster::default(), handles: Vec::new(), asked: None }
+        Self {
+            name,
+            roster: Roster::default(),
+            reader: Reader::default(),
+            handles: Vec::new(),
+            asked: None,
+            owed: false,
+        }
     }
 
     /// Adds a channel object.
     pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions) {
+        self.owed |= options.history;
         self.handles.push(Handle { id, options, listeners: Vec::new() });
     }
 
@@ -101,8 +113,21 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         }
         // Who has the history already need not read it again.
         let history = wanted.history && !self.asked.as_ref().is_some_and(|asked| asked.history);
+        let resume = if self.asked.is_none() { self.reader.position() } else { None };
         self.asked = Some(wanted.clone());
-        Some(JoinRequest { history, ..wanted })
+        Some(JoinRequest { history, resume, ..wanted })
+    }
+
+    /// The join that asks for all behind what was read: it is answered like any other.
+    pub(crate) fn rejoin(&self) -> JoinRequest {
+        let presence = self.asked.as_ref().is_some_and(|asked| asked.presence);
+        JoinRequest { history: false, presence, resume: self.reader.position() }
+    }
+
+    /// Takes the answer to a join: what was missed for good, and whether the history is still owed.
+    pub(crate) fn handle_joined(&mut self, joined: &Joined) -> (Option<Gap>, bool) {
+        let owed = std::mem::take(&mut self.owed);
+        (self.reader.handle_joined(joined), owed && joined.resumed && joined.keeps)
     }
 
     /// Forgets what was asked for: the server does not do it, so that the next object asks again.

@@ -1,5 +1,8 @@
 //! The connection, the channels on it, and every decision about them.
 
+mod receive;
+mod requests;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -8,10 +11,10 @@ use protocol::{Action, CloseCode};
 use crate::channel::{Channel, push};
 use crate::heartbeat::{Heartbeat, Verdict};
 use crate::line::{Line, State};
-use crate::queue::{Full, Queue, Waiting};
+use crate::queue::Queue;
 use crate::{
-    Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Delivery, Event, Frame,
-    Listener, Member, News, Outgoing, Output, Refusal,
+    Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Continuity, Delivery,
+    Event, Listener, Member, Outgoing, Output,
 };
 
 /// One application's realtime connection. `P` is a payload, `L` a listener; both are only passed on.
@@ -29,10 +32,17 @@ pub struct Client<P, L> {
     connection: ConnectionId,
     state: State,
     backoff: Backoff,
-    queue: Queue,
+    queue: Queue<L>,
+    /// Whether the server acknowledges messages, as far as its answers have told.
+    acks: Option<bool>,
+    /// It answers requests for a part of a history as such.
+    pages: bool,
+    /// While the server has too much to do: when to send to it again, 0 when that is still open.
+    retry: Option<u64>,
+    retries: Backoff,
     /// What the channel objects asked for in vain and will be told in a turn of its own, so that a
     /// listener that asks again at once does not keep everything else waiting.
-    refused: VecDeque<(ChannelId, Action, Refusal)>,
+    refused: VecDeque<requests::Refused<P, L>>,
     outputs: VecDeque<Output<P>>,
     deliveries: VecDeque<Delivery<P, L>>,
 }
@@ -55,6 +65,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
             state: State::Idle,
             backoff: Backoff::default(),
             queue: Queue::default(),
+            acks: None,
+            pages: false,
+            retry: None,
+            retries: Backoff::default(),
             refused: VecDeque::new(),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
@@ -117,38 +131,12 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Sends a frame of the application, or keeps it until there is a connection. What can be
-    /// neither sent nor kept is refused, and the channel object's listeners for errors hear it.
-    pub fn send(&mut self, id: ChannelId, action: Action, text: String) {
-        if text.len() > Self::MAX_FRAME {
-            return self.refused.push_back((id, action, Refusal::TooLarge));
-        }
-        match &self.state {
-            State::Open(line) if !line.closing => {
-                return self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
-            }
-            State::Closed { code } => {
-                return self.refused.push_back((id, action, Refusal::Closed(*code)));
-            }
-            _ => {}
-        }
-        let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else { return };
-        if !channel.queues(id) {
-            return self.outputs.push_back(Output::Warn(NOT_QUEUED));
-        }
-        if self.queue.push(Waiting { channel: id, action, text }) == Err(Full) {
-            self.refused.push_back((id, action, Refusal::QueueFull));
-        }
-    }
-
     /// Ends the use of a channel object: from now on none of its listeners is called. The last one
     /// of a name leaves the channel, the last one of all closes the connection.
     pub fn close_channel(&mut self, id: ChannelId) {
         let Some(index) = self.channels.iter().position(|channel| channel.has(id)) else { return };
         self.deliveries.retain(|delivery| delivery.channel != id);
-        if self.queue.remove(id) {
-            self.outputs.push_back(Output::Warn(UNSENT));
-        }
+        self.drop_requests(id);
         if !self.channels[index].close(id) {
             return;
         }
@@ -167,6 +155,12 @@ impl<P: Clone, L: Clone> Client<P, L> {
         channel.map_or(&[], |channel| channel.roster.members())
     }
 
+    /// Whether a channel object has missed anything since its channel was last joined.
+    pub fn continuity(&self, id: ChannelId) -> Continuity {
+        let channel = self.channels.iter().find(|channel| channel.has(id));
+        channel.map_or(Continuity::Unknown, |channel| channel.reader.continuity())
+    }
+
     /// Replaces the connection at once, for a new token say.
     pub fn reconnect(&mut self, now: u64) {
         if self.channels.is_empty() {
@@ -177,108 +171,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         self.hang_up(RECONNECT);
         self.connect(now);
-    }
-
-    /// The socket is open. One that reports something else first is closing already, and was open.
-    pub fn handle_open(&mut self, connection: ConnectionId, now: u64) {
-        if !self.is_connecting(connection) {
-            return;
-        }
-        self.state = State::Open(Line::new(now));
-        for channel in &mut self.channels {
-            if let Some(request) = channel.join() {
-                let channel = channel.name.clone();
-                self.outputs.push_back(Output::Send(Outgoing::Join { channel, request }));
-            }
-        }
-        while let Some(frame) = self.queue.pop() {
-            self.outputs.push_back(Output::Send(Outgoing::Encoded(frame.text)));
-        }
-        self.deliver_status(&Event::Connected);
-    }
-
-    /// The socket got a frame.
-    pub fn handle_frame(&mut self, connection: ConnectionId, frame: Frame<P>, now: u64) {
-        self.infer_open(connection, now);
-        let Some(line) = self.line(connection) else { return };
-        if let Some(heartbeat) = &mut line.heartbeat {
-            heartbeat.handle_frame(now);
-        }
-        if let News::Joined { ping: Some(interval) } = &frame.news {
-            line.heartbeat = Some(Heartbeat::new(interval.millis(), now));
-        }
-        let Frame { action, channel: name, news, body } = frame;
-        let name = name.as_deref();
-        match news {
-            News::None | News::Joined { .. } => {}
-            News::Internal => return,
-            News::MalformedPresence => return self.outputs.push_back(Output::Warn(BAD_PRESENCE)),
-            News::Error => return self.deliver_error(name, Event::Frame(body)),
-            News::JoinRefused => {
-                if let Some(channel) = self.channel(name) {
-                    channel.handle_refused();
-                }
-                return self.deliver_error(name, Event::Frame(body));
-            }
-            News::PresenceFull(full) => {
-                let Some(channel) = self.channel(name) else { return };
-                channel.roster.handle_full(full);
-            }
-            News::PresenceUpdate(update) => {
-                let Some(channel) = self.channel(name) else { return };
-                channel.roster.handle_update(update);
-            }
-        }
-        let event = Event::Frame(body);
-        for channel in &self.channels {
-            if name.is_none_or(|name| name == &*channel.name) {
-                channel.deliver(&action, &event, &mut self.deliveries);
-            }
-        }
-    }
-
-    /// The socket got what is no frame of this protocol.
-    pub fn handle_malformed(&mut self, connection: ConnectionId, now: u64) {
-        self.infer_open(connection, now);
-        let Some(line) = self.line(connection) else { return };
-        if let Some(heartbeat) = &mut line.heartbeat {
-            heartbeat.handle_frame(now);
-        }
-        if !line.warned {
-            line.warned = true;
-            self.outputs.push_back(Output::Warn(BAD_FRAME));
-        }
-    }
-
-    /// The socket is about to close: what it is given now would be lost.
-    pub fn handle_closing(&mut self, connection: ConnectionId) {
-        if let Some(line) = self.line(connection) {
-            line.closing = true;
-        }
-    }
-
-    /// The socket is closed, or never opened.
-    pub fn handle_close(
-        &mut self,
-        connection: ConnectionId,
-        (code, reason): (u16, &str),
-        now: u64,
-        random: f64,
-    ) {
-        if !matches!(code, ABNORMAL | TLS_FAILURE) {
-            self.infer_open(connection, now);
-        }
-        if self.is_connecting(connection) || self.line(connection).is_some() {
-            self.lose(code, reason, now, random);
-        }
-    }
-
-    /// The browser does not open such a socket at all, now or later.
-    pub fn handle_refused(&mut self, connection: ConnectionId, reason: &str) {
-        if self.is_connecting(connection) {
-            self.give_up(ABNORMAL);
-            self.tell_disconnected(ABNORMAL, reason, None);
-        }
     }
 
     /// The network or the page came back: what waits need not wait longer.
@@ -298,6 +190,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
         self.deliver_refused();
+        self.handle_retry(now, random);
         match &mut self.state {
             State::Idle | State::Closed { .. } => {}
             State::Waiting { until } if now >= *until => self.connect(now),
@@ -344,7 +237,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
         match &self.state {
             State::Idle | State::Closed { .. } => None,
             State::Connecting { until } | State::Waiting { until } => Some(*until),
-            State::Open(line) => line.heartbeat.as_ref().map(Heartbeat::poll_timeout),
+            State::Open(line) => {
+                let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
+                self.retry.into_iter().chain(beat).min()
+            }
         }
     }
 
@@ -363,7 +259,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
         let outgoing = match channel.join() {
             Some(request) => Outgoing::Join { channel: name, request },
             // The join was sent for another object of the name, which has its history.
-            None if options.history => Outgoing::History { channel: name },
+            None if options.history => {
+                channel.owed = false;
+                Outgoing::History { channel: name }
+            }
             None => return,
         };
         self.outputs.push_back(Output::Send(outgoing));
@@ -375,9 +274,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             self.outputs.push_back(Output::Close { code });
         }
         self.state = State::Idle;
-        for channel in &mut self.channels {
-            channel.handle_disconnect();
-        }
+        self.handle_disconnect();
     }
 
     /// Goes on after a connection or an attempt ended that nobody asked to end.
@@ -390,27 +287,16 @@ impl<P: Clone, L: Clone> Client<P, L> {
             Some(delay) => self.state = State::Waiting { until: now + delay },
             None => self.give_up(code),
         }
-        for channel in &mut self.channels {
-            channel.handle_disconnect();
-        }
+        self.handle_disconnect();
         self.tell_disconnected(code, reason, retry_in);
     }
 
-    /// Ends the attempts to connect, and what waits for one.
-    fn give_up(&mut self, code: u16) {
-        self.state = State::Closed { code };
-        while let Some(frame) = self.queue.pop() {
-            self.refused.push_back((frame.channel, frame.action, Refusal::Closed(code)));
+    /// Forgets what held for a connection that is gone.
+    fn handle_disconnect(&mut self) {
+        for channel in &mut self.channels {
+            channel.handle_disconnect();
         }
-    }
-
-    /// Some sockets are over before anybody was told that they are open: `ws` for Node.js reports
-    /// all of a short life in one go. What such a one is given now would be lost.
-    fn infer_open(&mut self, connection: ConnectionId, now: u64) {
-        if self.is_connecting(connection) {
-            self.state = State::Open(Line { closing: true, ..Line::new(now) });
-            self.deliver_status(&Event::Connected);
-        }
+        self.requeue();
     }
 
     fn tell_disconnected(&mut self, code: u16, reason: &str, retry_in: Option<u64>) {
@@ -420,31 +306,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
     fn deliver_status(&mut self, event: &Event<P>) {
         for channel in &self.channels {
             channel.deliver(Action::ConnectionStatus.name(), event, &mut self.deliveries);
-        }
-    }
-
-    fn deliver_error(&mut self, name: Option<&str>, event: Event<P>) {
-        let mut taken = false;
-        for channel in &self.channels {
-            if name.is_none_or(|name| name == &*channel.name) {
-                taken |= channel.deliver_error(None, &event, &mut self.deliveries);
-            }
-        }
-        if !taken {
-            self.outputs.push_back(Output::Untaken(event));
-        }
-    }
-
-    fn deliver_refused(&mut self) {
-        while let Some((id, action, refusal)) = self.refused.pop_front() {
-            let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else {
-                self.outputs.push_back(Output::Warn(UNSENT));
-                continue;
-            };
-            let event = Event::Refused { channel: channel.name.clone(), action, refusal };
-            if !channel.deliver_error(Some(id), &event, &mut self.deliveries) {
-                self.outputs.push_back(Output::Untaken(event));
-            }
         }
     }
 
@@ -471,10 +332,5 @@ const TLS_FAILURE: u16 = 1015;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 
-const BAD_FRAME: &str = "the server sent something that is no frame of this protocol; it is ignored, as are further ones on this connection";
-const BAD_PRESENCE: &str = "the server sent a presence frame without valid members; it is ignored";
-const NOT_QUEUED: &str =
-    "there is no connection and queueOfflineActions is false, so this was not sent and will not be";
-const UNSENT: &str = "a channel was destroyed before what it had queued could be sent";
 const NO_ANSWER: &str = "no answer within 10 seconds";
 const SILENT: &str = "the server stopped answering";

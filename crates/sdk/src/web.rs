@@ -21,10 +21,13 @@ use protocol::Action;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
+use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Listener, Output};
+use crate::{
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Listener, Output,
+};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]
@@ -91,17 +94,38 @@ impl WebChannel {
         if listener.on_action.is_none() && listener.on_error.is_none() {
             return Err(js_sys::TypeError::new("on() needs a function to call").into());
         }
-        self.using(|client, id| client.listen(id, listener))
+        self.using(|client, id, _| client.listen(id, listener))
     }
 
-    /// Sends a payload. It is taken as it is now; later changes to it do not count.
-    pub fn message(&self, payload: JsValue, options: &JsValue) -> Result<(), JsValue> {
-        self.send(Action::Message, options, payload)
+    /// Sends a payload. It is taken as it is now; later changes to it do not count. `id` is what
+    /// nobody can guess; `receipt` is called with the server's answer, or an error.
+    pub fn message(
+        &self,
+        payload: JsValue,
+        options: &JsValue,
+        id: String,
+        receipt: JsValue,
+    ) -> Result<(), JsValue> {
+        let id = self.core.client.borrow().names_messages().then_some(id);
+        self.send(Action::Message, Asked { options, payload, id, receipt })
     }
 
-    /// Asks for the channel's kept publications.
-    pub fn history(&self, options: &JsValue) -> Result<(), JsValue> {
-        self.send(Action::History, options, JsValue::NULL)
+    /// Asks for the channel's kept publications, or a page of them, which `receipt` is called with.
+    pub fn history(
+        &self,
+        page: JsValue,
+        options: &JsValue,
+        receipt: JsValue,
+    ) -> Result<(), JsValue> {
+        self.send(Action::History, Asked { options, payload: page, id: None, receipt })
+    }
+
+    /// What is known of the publications since the channel was last joined.
+    #[wasm_bindgen(getter)]
+    pub fn continuity(&self) -> String {
+        let client = self.core.client.borrow();
+        let id = self.id.get();
+        id.map_or(Continuity::Unknown, |id| client.continuity(id)).name().to_owned()
     }
 
     /// What the server told about each member.
@@ -118,17 +142,17 @@ impl WebChannel {
         }
     }
 
-    fn send(&self, action: Action, options: &JsValue, payload: JsValue) -> Result<(), JsValue> {
-        let text = frame::encode_request(action, &self.name, options, payload)?;
+    fn send(&self, action: Action, asked: Asked<'_>) -> Result<(), JsValue> {
+        let request = frame::request(action, &self.name, asked)?;
         self.core.check_line();
-        self.using(|client, id| client.send(id, action, text))
+        self.using(|client, id, now| client.send(id, request, now))
     }
 
     /// Takes the channel into use, if it is not, in one step with what it is used for: a listener
     /// must hear of a connection that fails at once.
     fn using(
         &self,
-        input: impl FnOnce(&mut Client<JsValue, Function>, ChannelId),
+        input: impl FnOnce(&mut Client<JsValue, Function>, ChannelId, u64),
     ) -> Result<(), JsValue> {
         if self.id.get().is_none() && !Reflect::has(&global(), &"WebSocket".into())? {
             return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
@@ -137,7 +161,7 @@ impl WebChannel {
             let open = || client.open_channel(&self.name, self.options, now);
             let id = self.id.get().unwrap_or_else(open);
             self.id.set(Some(id));
-            input(client, id);
+            input(client, id, now);
         });
         Ok(())
     }

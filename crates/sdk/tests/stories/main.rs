@@ -8,4 +8,6 @@ mod errors;
 mod heartbeat;
 mod presence;
 mod queue;
+mod receipts;
+mod resume;
 mod world;
