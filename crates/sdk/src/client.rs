@@ -42,7 +42,7 @@ pub struct Client<P, L> {
     retries: Backoff,
     /// What the channel objects asked for in vain and will be told in a turn of its own, so that a
     /// listener that asks again at once does not keep everything else waiting.
-    refused: VecDeque<requests::Refused<P, L>>,
+    refused: Vec<requests::Refused<P, L>>,
     outputs: VecDeque<Output<P>>,
     deliveries: VecDeque<Delivery<P, L>>,
 }
@@ -69,7 +69,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             pages: false,
             retry: None,
             retries: Backoff::default(),
-            refused: VecDeque::new(),
+            refused: Vec::new(),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
         }
@@ -239,7 +239,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
             State::Connecting { until } | State::Waiting { until } => Some(*until),
             State::Open(line) => {
                 let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
-                self.retry.into_iter().chain(beat).min()
+                match (self.retry, beat) {
+                    (Some(retry), Some(beat)) => Some(retry.min(beat)),
+                    (retry, beat) => retry.or(beat),
+                }
             }
         }
     }

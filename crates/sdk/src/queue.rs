@@ -1,7 +1,5 @@
 //! What waits: for a connection, or for the server's answer. Bounded in number and in bytes.
 
-use std::collections::VecDeque;
-
 use protocol::Action;
 
 use crate::{ChannelId, Request};
@@ -10,7 +8,8 @@ use crate::{ChannelId, Request};
 /// it can be sent again over the next connection, in its place.
 #[derive(Debug)]
 pub(crate) struct Queue<L> {
-    entries: VecDeque<Waiting<L>>,
+    /// No ring, and walked by index: this is compiled for browsers, and few are many here.
+    entries: Vec<Waiting<L>>,
     bytes: usize,
     under_way: usize,
 }
@@ -50,7 +49,7 @@ impl<L: Clone> Queue<L> {
             return Err(waiting);
         }
         self.bytes = bytes;
-        self.entries.push_back(waiting);
+        self.entries.push(waiting);
         Ok(())
     }
 
@@ -60,11 +59,11 @@ impl<L: Clone> Queue<L> {
         if self.under_way >= Self::WINDOW || self.under_way == self.entries.len() {
             return None;
         }
-        let index = self.entries.iter().position(|waiting| !waiting.under_way)?;
+        let index = self.find(&|waiting| !waiting.under_way)?;
         let waiting = &mut self.entries[index];
         if !waiting.request.is_answered(acks) {
-            let waiting = self.take(index)?;
-            return Some((waiting.request.text.clone(), Some(waiting)));
+            let mut waiting = self.take(index);
+            return Some((std::mem::take(&mut waiting.request.text), Some(waiting)));
         }
         waiting.under_way = true;
         waiting.sent = waiting.sent.or(Some(now));
@@ -73,17 +72,16 @@ impl<L: Clone> Queue<L> {
     }
 
     /// Takes out the first that fits.
-    pub(crate) fn take_first(&mut self, fits: impl Fn(&Waiting<L>) -> bool) -> Option<Waiting<L>> {
-        let index = self.entries.iter().position(fits)?;
-        self.take(index)
+    pub(crate) fn take_first(&mut self, fits: &dyn Fn(&Waiting<L>) -> bool) -> Option<Waiting<L>> {
+        let index = self.find(fits)?;
+        Some(self.take(index))
     }
 
     /// Takes out the message of this name, which was refused for now. Or it stays, to be sent again,
     /// unless it was refused too often: whether it stays.
     pub(crate) fn postpone(&mut self, id: &str) -> bool {
-        let Some(waiting) = self.entries.iter_mut().find(|waiting| waiting.is(id)) else {
-            return false;
-        };
+        let Some(index) = self.find(&|waiting| waiting.is(id)) else { return false };
+        let waiting = &mut self.entries[index];
         waiting.refusals += 1;
         let again = waiting.under_way && waiting.refusals <= Self::MAX_REFUSALS;
         if again {
@@ -103,11 +101,15 @@ impl<L: Clone> Queue<L> {
         self.under_way = 0;
     }
 
-    fn take(&mut self, index: usize) -> Option<Waiting<L>> {
-        let waiting = self.entries.remove(index)?;
+    fn find(&self, fits: &dyn Fn(&Waiting<L>) -> bool) -> Option<usize> {
+        (0..self.entries.len()).find(|index| fits(&self.entries[*index]))
+    }
+
+    fn take(&mut self, index: usize) -> Waiting<L> {
+        let waiting = self.entries.remove(index);
         self.bytes -= waiting.request.text.len();
         self.under_way -= usize::from(waiting.under_way);
-        Some(waiting)
+        waiting
     }
 }
 
@@ -125,7 +127,7 @@ impl<L> Waiting<L> {
 
 impl<L> Default for Queue<L> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, under_way: 0 }
+        Self { entries: Vec::new(), bytes: 0, under_way: 0 }
     }
 }
 
@@ -168,7 +170,7 @@ mod tests {
         assert!(queue.push(named(A, largest, Some("1"))).is_ok());
         assert!(next(&mut queue).is_some());
         assert!(queue.push(plain(A, "x")).is_err());
-        assert!(queue.take_first(|waiting| waiting.is("1")).is_some());
+        assert!(queue.take_first(&|waiting| waiting.is("1")).is_some());
         assert!(queue.push(plain(A, "x")).is_ok());
     }
 
@@ -177,8 +179,8 @@ mod tests {
         let mut queue = Queue::default();
         assert!(queue.push(plain(A, "x".repeat(Queue::<()>::MAX_BYTES - 1))).is_ok());
         assert!(queue.push(plain(B, "b")).is_ok());
-        assert!(queue.take_first(|waiting| waiting.channel == A).is_some());
-        assert!(queue.take_first(|waiting| waiting.channel == A).is_none());
+        assert!(queue.take_first(&|waiting| waiting.channel == A).is_some());
+        assert!(queue.take_first(&|waiting| waiting.channel == A).is_none());
         assert!(queue.push(plain(A, "x".repeat(Queue::<()>::MAX_BYTES - 1))).is_ok());
         assert_eq!(next(&mut queue).as_deref(), Some("b"));
     }
@@ -191,7 +193,7 @@ mod tests {
         }
         assert_eq!(next(&mut queue).as_deref(), Some("1"));
         assert_eq!(next(&mut queue).as_deref(), Some("2"));
-        assert!(queue.take_first(|waiting| waiting.is("1")).is_some());
+        assert!(queue.take_first(&|waiting| waiting.is("1")).is_some());
         queue.handle_disconnect();
         assert_eq!(next(&mut queue).as_deref(), Some("2"));
         assert_eq!(next(&mut queue).as_deref(), Some("3"));
@@ -212,7 +214,7 @@ mod tests {
             assert!(next(&mut queue).is_some());
         }
         assert_eq!(next(&mut queue), None);
-        assert!(queue.take_first(|waiting| waiting.is("7")).is_some());
+        assert!(queue.take_first(&|waiting| waiting.is("7")).is_some());
         assert_eq!(next(&mut queue).as_deref(), Some("1000"));
     }
 

@@ -122,10 +122,10 @@ impl WebChannel {
 
     /// What is known of the publications since the channel was last joined.
     #[wasm_bindgen(getter)]
-    pub fn continuity(&self) -> String {
+    pub fn continuity(&self) -> JsValue {
         let client = self.core.client.borrow();
         let id = self.id.get();
-        id.map_or(Continuity::Unknown, |id| client.continuity(id)).name().to_owned()
+        id.map_or(Continuity::Unknown, |id| client.continuity(id)).name().into()
     }
 
     /// What the server told about each member.

@@ -67,7 +67,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             let since = waiting.sent.filter(|_| waiting.request.id.is_some());
             since.is_some_and(|since| now - since > Self::REMEMBERED)
         };
-        while let Some(waiting) = self.queue.take_first(is_late) {
+        while let Some(waiting) = self.queue.take_first(&is_late) {
             self.refuse(waiting, Refusal::Unknown);
         }
     }
@@ -78,7 +78,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.queue.handle_disconnect();
         loop {
             let channels = &self.channels;
-            let unwanted = self.queue.take_first(|waiting| {
+            let unwanted = self.queue.take_first(&|waiting| {
                 let queues = channels.iter().any(|channel| channel.queues(waiting.channel));
                 waiting.sent.is_some() && !queues
             });
@@ -90,7 +90,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// Ends the attempts to connect, and what waits for one.
     pub(super) fn give_up(&mut self, code: u16) {
         self.state = State::Closed { code };
-        while let Some(waiting) = self.queue.take_first(|_| true) {
+        while let Some(waiting) = self.queue.take_first(&|_| true) {
             let may_be_sent = waiting.sent.is_some() && self.acks == Some(true);
             let refusal = if may_be_sent { Refusal::Unknown } else { Refusal::Closed(code) };
             self.refuse(waiting, refusal);
@@ -100,7 +100,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// A channel object goes, and what it asked for with it.
     pub(super) fn drop_requests(&mut self, id: ChannelId) {
         let mut unsent = false;
-        while let Some(waiting) = self.queue.take_first(|waiting| waiting.channel == id) {
+        while let Some(waiting) = self.queue.take_first(&|waiting| waiting.channel == id) {
             unsent |= waiting.sent.is_none();
             self.reject(waiting, Refusal::Destroyed);
         }
@@ -111,7 +111,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// The server answers the message of this name; whether it is one of ours.
     pub(super) fn answer(&mut self, id: &str, body: &P, now: u64) -> bool {
-        let Some(waiting) = self.queue.take_first(|waiting| waiting.is(id)) else { return false };
+        let Some(waiting) = self.queue.take_first(&|waiting| waiting.is(id)) else { return false };
         self.settle(waiting.request.receipt, Event::Frame(body.clone()));
         self.flush(now);
         true
@@ -122,7 +122,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         let channel = self.channels.iter().find(|channel| Some(&*channel.name) == name);
         let Some(channel) = channel else { return };
         let page =
-            self.queue.take_first(|waiting| waiting.is_page() && channel.has(waiting.channel));
+            self.queue.take_first(&|waiting| waiting.is_page() && channel.has(waiting.channel));
         if let Some(page) = page {
             self.settle(page.request.receipt, Event::Frame(body.clone()));
         }
@@ -157,13 +157,13 @@ impl<P: Clone, L: Clone> Client<P, L> {
             return;
         }
         let is_sent = |waiting: &Waiting<L>| waiting.sent.is_some() && !waiting.is_page();
-        while let Some(waiting) = self.queue.take_first(is_sent) {
+        while let Some(waiting) = self.queue.take_first(&is_sent) {
             self.settle(waiting.request.receipt, Event::Unacknowledged);
         }
     }
 
     pub(super) fn deliver_refused(&mut self) {
-        while let Some(Refused { channel: id, receipt, event }) = self.refused.pop_front() {
+        for Refused { channel: id, receipt, event } in std::mem::take(&mut self.refused) {
             self.settle(receipt, event.clone());
             let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else {
                 self.outputs.push_back(Output::Warn(UNSENT));
@@ -183,7 +183,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     fn refuse(&mut self, waiting: Waiting<L>, refusal: Refusal) {
         let event = self.refused_event(waiting.channel, waiting.request.action, refusal);
         let Waiting { channel, request, .. } = waiting;
-        self.refused.push_back(Refused { channel, receipt: request.receipt, event });
+        self.refused.push(Refused { channel, receipt: request.receipt, event });
     }
 
     /// Tells the receipt alone.
