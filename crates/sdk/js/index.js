@@ -5,6 +5,9 @@ import { load } from "./loader.js";
 
 export * from "./enums.js";
 
+/** How many messages wait for a `for await` at most. */
+const BUFFER = 1000;
+
 // The minifier renames classes; `name` is what consoles show.
 export class XanoClient {
   static name = "XanoClient";
@@ -13,6 +16,12 @@ export class XanoClient {
   constructor(config) {
     load();
     this.#core = new CoreClient(config);
+    const token = config?.realtimeAuthToken;
+    if (typeof token === "function") this.setRealtimeAuthToken(token);
+  }
+
+  get status() {
+    return this.#core.status;
   }
 
   channel(name, options = {}) {
@@ -24,13 +33,29 @@ export class XanoClient {
   }
 
   setRealtimeAuthToken(token) {
-    this.#core.setToken(token);
+    const asks = typeof token === "function";
+    this.#core.setToken(asks ? null : token);
+    this.#core.setProvider(asks ? (connection) => this.#ask(token, connection) : null);
     return this;
   }
 
   realtimeReconnect() {
     this.#core.reconnect();
     return this;
+  }
+
+  destroy() {
+    this.#core.destroy();
+  }
+
+  async #ask(provider, connection) {
+    try {
+      const token = await provider();
+      this.#core.giveToken(connection, false, token == null ? null : `${token}`);
+    } catch (error) {
+      console.error("xano-realtime: realtimeAuthToken() failed", error);
+      this.#core.giveToken(connection, true);
+    }
   }
 }
 
@@ -39,6 +64,9 @@ export class XanoRealtimeChannel {
   #core;
   /** By what the server told about it, so that a member is the same object each time. */
   #members = new WeakMap();
+  /** Ends each `for await` that runs; told when the channel's use ends, while there are any. */
+  #loops = new Set();
+  #watched = false;
 
   constructor(channel, options, core) {
     this.#core = core;
@@ -48,9 +76,63 @@ export class XanoRealtimeChannel {
     });
   }
 
+  get ready() {
+    return answer((settle) => this.#core.wait(true, settle));
+  }
+
   on(...args) {
+    const signal = args.at(-1)?.signal;
+    if (signal) {
+      args.pop();
+      if (signal.aborted) return this;
+      signal.addEventListener("abort", () => this.off(...args), { once: true });
+    }
     this.#core.on(...args);
     return this;
+  }
+
+  off(...args) {
+    this.#core.off(...args);
+    return this;
+  }
+
+  async *[Symbol.asyncIterator]() {
+    const messages = [];
+    let end, wake;
+    const stop = (why) => {
+      end ??= why;
+      wake?.();
+    };
+    const take = (message) => {
+      if (messages.push(message) > BUFFER) {
+        messages.pop();
+        this.off("message", take);
+        stop({ code: "buffer_full", message: "Too many messages wait for this loop." });
+      } else wake?.();
+    };
+    this.on("message", take);
+    this.#loops.add(stop);
+    this.#watch();
+    try {
+      for (;;) {
+        while (messages.length) yield messages.shift();
+        if (end?.code === "channel_destroyed") return;
+        if (end) throw refusal(end);
+        await new Promise((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.#loops.delete(stop);
+      this.off("message", take);
+    }
+  }
+
+  #watch() {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#core.wait(false, ({ payload }) => {
+      this.#watched = false;
+      for (const stop of this.#loops) stop(payload);
+    });
   }
 
   get continuity() {
@@ -118,7 +200,11 @@ function answer(ask) {
   // Not in the promise's own function, which would swallow what is thrown at the caller.
   ask(({ action, payload }) => {
     if (action !== "error") resolve(payload);
-    else reject(Object.assign(new Error(payload.message), { code: payload.code }));
+    else reject(refusal(payload));
   });
   return promise;
+}
+
+function refusal({ message, code }) {
+  return Object.assign(new Error(message), { code });
 }

@@ -48,6 +48,8 @@ pub(crate) struct Channel<P, L> {
     handles: Vec<Handle<L>>,
     /// What the server was asked for on this connection.
     asked: Option<JoinRequest>,
+    /// The server has said yes to it on this connection.
+    pub(crate) joined: bool,
     /// A channel object wants the history and has not got it.
     pub(crate) owed: bool,
 }
@@ -67,6 +69,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             reader: Reader::default(),
             handles: Vec::new(),
             asked: None,
+            joined: false,
             owed: false,
         }
     }
@@ -87,6 +90,11 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         self.handles.iter().any(|handle| handle.id == id)
     }
 
+    /// The channel objects.
+    pub(crate) fn ids(&self) -> Vec<ChannelId> {
+        self.handles.iter().map(|handle| handle.id).collect()
+    }
+
     pub(crate) fn queues(&self, id: ChannelId) -> bool {
         let handle = self.handles.iter().find(|handle| handle.id == id);
         handle.is_some_and(|handle| handle.options.queue_offline_actions)
@@ -96,6 +104,20 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         if let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) {
             handle.listeners.push(listener);
         }
+    }
+
+    /// Removes what `listen` added; whether that function is still to be called for anything else.
+    pub(crate) fn unlisten(&mut self, id: ChannelId, gone: &Listener<L>) -> bool
+    where
+        L: PartialEq,
+    {
+        let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) else {
+            return false;
+        };
+        handle.listeners.retain(|listener| {
+            listener.action != gone.action || listener.on_action != gone.on_action
+        });
+        handle.listeners.iter().any(|listener| listener.on_action == gone.on_action)
     }
 
     /// The join to send, unless the server knows already all that the channel objects want.
@@ -126,19 +148,20 @@ impl<P: Clone, L: Clone> Channel<P, L> {
 
     /// Takes the answer to a join: what was missed for good, and whether the history is still owed.
     pub(crate) fn handle_joined(&mut self, joined: &Joined) -> (Option<Gap>, bool) {
+        self.joined = true;
         let owed = std::mem::take(&mut self.owed);
         (self.reader.handle_joined(joined), owed && joined.resumed && joined.keeps)
     }
 
     /// Forgets what was asked for: the server does not do it, so that the next object asks again.
     pub(crate) fn handle_refused(&mut self) {
-        self.asked = None;
-        self.roster.clear();
+        self.handle_disconnect();
     }
 
     /// Forgets what held for a connection that is gone.
     pub(crate) fn handle_disconnect(&mut self) {
         self.asked = None;
+        self.joined = false;
         self.roster.clear();
     }
 

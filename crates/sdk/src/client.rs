@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 use protocol::{Action, CloseCode};
 
+pub use self::requests::Moment;
+
 use crate::channel::{Channel, push};
 use crate::heartbeat::{Heartbeat, Verdict};
 use crate::line::{Line, State};
@@ -27,6 +29,8 @@ use crate::{
 pub struct Client<P, L> {
     address: Result<Rc<str>, ConfigError>,
     token: Option<String>,
+    /// The application is asked for the token before each attempt.
+    asks: bool,
     channels: Vec<Channel<P, L>>,
     last_channel: ChannelId,
     connection: ConnectionId,
@@ -43,6 +47,7 @@ pub struct Client<P, L> {
     /// What the channel objects asked for in vain and will be told in a turn of its own, so that a
     /// listener that asks again at once does not keep everything else waiting.
     refused: Vec<requests::Refused<P, L>>,
+    waiters: Vec<requests::Waiter<L>>,
     outputs: VecDeque<Output<P>>,
     deliveries: VecDeque<Delivery<P, L>>,
 }
@@ -50,6 +55,8 @@ pub struct Client<P, L> {
 impl<P: Clone, L: Clone> Client<P, L> {
     /// How long an attempt to connect may take, in milliseconds.
     pub const CONNECT_DEADLINE: u64 = 10_000;
+    /// How long the application may take to give a token, in milliseconds.
+    pub const TOKEN_DEADLINE: u64 = 30_000;
     /// How many bytes of UTF-8 a frame of the application may have. The server takes no more, and
     /// ends the connection over it; what Xano's own takes is not known.
     pub const MAX_FRAME: usize = 1 << 20;
@@ -59,6 +66,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         Self {
             address: config.address().map(Rc::from),
             token: config.realtime_auth_token.filter(|token| !token.is_empty()),
+            asks: false,
             channels: Vec::new(),
             last_channel: ChannelId(0),
             connection: ConnectionId::default(),
@@ -70,6 +78,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             retry: None,
             retries: Backoff::default(),
             refused: Vec::new(),
+            waiters: Vec::new(),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
         }
@@ -85,9 +94,25 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.token = token.filter(|token| !token.is_empty());
     }
 
+    /// Whether to ask the application who each connection is for, from the next one on.
+    pub fn ask_for_token(&mut self, asks: bool) {
+        self.asks = asks;
+    }
+
     /// Whether the next connection is for somebody in particular.
     pub fn has_token(&self) -> bool {
-        self.token.is_some()
+        self.asks || self.token.is_some()
+    }
+
+    /// How the connection is.
+    pub fn status(&self) -> &'static str {
+        match self.state {
+            State::Idle => "idle",
+            State::Closed { .. } => "closed",
+            State::Asking { .. } | State::Connecting { .. } => "connecting",
+            State::Open(_) => "connected",
+            State::Waiting { .. } => "waiting",
+        }
     }
 
     /// Whether any channel is in use.
@@ -115,7 +140,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         match self.state {
             State::Idle | State::Closed { .. } => self.connect(now),
             State::Open(_) => self.join(name, options),
-            State::Connecting { .. } | State::Waiting { .. } => {}
+            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
         }
         id
     }
@@ -128,6 +153,21 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         if let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) {
             channel.listen(id, listener);
+        }
+    }
+
+    /// Ends what `listen` began with the same action and function.
+    pub fn unlisten(&mut self, id: ChannelId, gone: &Listener<L>)
+    where
+        L: PartialEq,
+    {
+        let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) else {
+            return;
+        };
+        if !channel.unlisten(id, gone) {
+            self.deliveries.retain(|delivery| {
+                delivery.channel != id || Some(&delivery.listener) != gone.on_action.as_ref()
+            });
         }
     }
 
@@ -146,6 +186,14 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         if self.channels.is_empty() {
             self.hang_up(CloseCode::Normal.number());
+        }
+    }
+
+    /// Ends the use of all channel objects.
+    pub fn close_all(&mut self) {
+        let ids: Vec<_> = self.channels.iter().flat_map(Channel::ids).collect();
+        for id in ids {
+            self.close_channel(id);
         }
     }
 
@@ -183,7 +231,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
                     self.outputs.push_back(Output::Send(Outgoing::Ping));
                 }
             }
-            State::Idle | State::Closed { .. } | State::Connecting { .. } => {}
+            State::Idle
+            | State::Closed { .. }
+            | State::Asking { .. }
+            | State::Connecting { .. } => {}
         }
     }
 
@@ -198,7 +249,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 self.outputs.push_back(Output::Close { code: CloseCode::Normal.number() });
                 self.lose(ABNORMAL, NO_ANSWER, now, random);
             }
-            State::Waiting { .. } | State::Connecting { .. } => {}
+            State::Asking { until } if now >= *until => self.lose(ABNORMAL, NO_TOKEN, now, random),
+            State::Waiting { .. } | State::Asking { .. } | State::Connecting { .. } => {}
             State::Open(line) => {
                 let verdict =
                     line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_timeout(now));
@@ -236,7 +288,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         match &self.state {
             State::Idle | State::Closed { .. } => None,
-            State::Connecting { until } | State::Waiting { until } => Some(*until),
+            State::Asking { until } | State::Connecting { until } | State::Waiting { until } => {
+                Some(*until)
+            }
             State::Open(line) => {
                 let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
                 match (self.retry, beat) {
@@ -248,8 +302,17 @@ impl<P: Clone, L: Clone> Client<P, L> {
     }
 
     fn connect(&mut self, now: u64) {
-        let Ok(url) = self.address.clone() else { return };
         self.connection.0 += 1;
+        if self.asks {
+            self.state = State::Asking { until: now + Self::TOKEN_DEADLINE };
+            let connection = self.connection;
+            return self.outputs.push_back(Output::Ask { connection });
+        }
+        self.open(now);
+    }
+
+    fn open(&mut self, now: u64) {
+        let Ok(url) = self.address.clone() else { return };
         self.state = State::Connecting { until: now + Self::CONNECT_DEADLINE };
         let (connection, token) = (self.connection, self.token.clone());
         self.outputs.push_back(Output::Open { connection, url, token });
@@ -285,7 +348,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if matches!(&self.state, State::Open(line) if now - line.since >= Backoff::STABLE) {
             self.backoff.reset();
         }
-        let retry_in = CloseCode::reconnects(code).then(|| self.backoff.next_delay(random));
+        // Who can get another token comes back with it.
+        let comes_back = CloseCode::reconnects(code) || (self.asks && code == TOKEN_EXPIRED);
+        let retry_in = comes_back.then(|| self.backoff.next_delay(random));
         match retry_in {
             Some(delay) => self.state = State::Waiting { until: now + delay },
             None => self.give_up(code),
@@ -316,6 +381,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
         connection == self.connection && matches!(self.state, State::Connecting { .. })
     }
 
+    fn is_asking(&self, connection: ConnectionId) -> bool {
+        connection == self.connection && matches!(self.state, State::Asking { .. })
+    }
+
     fn line(&mut self, connection: ConnectionId) -> Option<&mut Line> {
         match &mut self.state {
             State::Open(line) if connection == self.connection => Some(line),
@@ -332,8 +401,11 @@ impl<P: Clone, L: Clone> Client<P, L> {
 const ABNORMAL: u16 = 1006;
 /// The code that some browsers report where there was no TLS connection.
 const TLS_FAILURE: u16 = 1015;
+/// The code of a close that comes with the end of a token.
+const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 
 const NO_ANSWER: &str = "no answer within 10 seconds";
+const NO_TOKEN: &str = "realtimeAuthToken() gave no token";
 const SILENT: &str = "the server stopped answering";

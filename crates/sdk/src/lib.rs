@@ -24,7 +24,7 @@ pub mod web;
 pub use address::{Config, ConfigError};
 pub use backoff::Backoff;
 pub use channel::{ChannelId, ChannelOptions, Listener};
-pub use client::Client;
+pub use client::{Client, Moment};
 pub use continuity::{Continuity, Gap};
 pub use frame::{Frame, Joined, News, PingInterval, Refused};
 pub use output::{ConnectionId, Delivery, Event, Outgoing, Output};

@@ -22,6 +22,11 @@ pub enum Output<P> {
         /// The only sub-protocol to offer.
         token: Option<String>,
     },
+    /// Ask the application for the token, and report it under this id.
+    Ask {
+        /// Names the attempt.
+        connection: ConnectionId,
+    },
     /// Send a frame over the latest WebSocket.
     Send(Outgoing),
     /// Close the latest WebSocket; nothing it reports from now on counts.
@@ -103,6 +108,7 @@ pub enum Event<P> {
         /// Which.
         gap: Gap,
     },
-    /// A message went out to a server that does not acknowledge.
-    Unacknowledged,
+    /// What was waited for has come, and there is no more to tell: the channel is joined, or a
+    /// message went out to a server that does not acknowledge.
+    Done,
 }

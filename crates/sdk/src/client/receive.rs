@@ -1,6 +1,6 @@
 //! What the socket reports.
 
-use super::{ABNORMAL, Client, State, TLS_FAILURE};
+use super::{ABNORMAL, Client, NO_TOKEN, State, TLS_FAILURE};
 use crate::continuity::Step;
 use crate::heartbeat::Heartbeat;
 use crate::line::Line;
@@ -120,6 +120,21 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    /// The application has given the token of an attempt, or none.
+    pub fn handle_token(&mut self, connection: ConnectionId, token: Option<String>, now: u64) {
+        if self.is_asking(connection) {
+            self.set_token(token);
+            self.open(now);
+        }
+    }
+
+    /// The application failed to give the token of an attempt.
+    pub fn handle_no_token(&mut self, connection: ConnectionId, now: u64, random: f64) {
+        if self.is_asking(connection) {
+            self.lose(ABNORMAL, NO_TOKEN, now, random);
+        }
+    }
+
     /// The browser does not open such a socket at all, now or later.
     pub fn handle_refused(&mut self, connection: ConnectionId, reason: &str) {
         if self.is_connecting(connection) {
@@ -141,6 +156,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             let channel = channel.name.clone();
             self.outputs.push_back(Output::Send(Outgoing::History { channel }));
         }
+        self.settle_joining(name, &Event::Done);
         gap
     }
 
@@ -158,6 +174,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 if let Some(channel) = self.channel(name) {
                     channel.handle_refused();
                 }
+                self.settle_joining(name, &Event::Frame(body.clone()));
             }
             Some(Action::History) => self.answer_page(name, &body),
             _ => {}

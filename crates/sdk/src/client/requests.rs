@@ -6,6 +6,7 @@ use std::rc::Rc;
 use protocol::Action;
 
 use super::{Client, State};
+use crate::channel::Channel;
 use crate::queue::Waiting;
 use crate::{ChannelId, Delivery, Event, Outgoing, Output, Refusal, Request};
 
@@ -15,6 +16,23 @@ pub(super) struct Refused<P, L> {
     channel: ChannelId,
     receipt: Option<L>,
     event: Event<P>,
+}
+
+/// Who waits for something to happen to a channel object.
+#[derive(Debug)]
+pub(super) struct Waiter<L> {
+    channel: ChannelId,
+    moment: Moment,
+    receipt: L,
+}
+
+/// What may be waited for. The end of what makes it impossible is told as well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Moment {
+    /// The server has said yes to the join.
+    Joined,
+    /// The channel object is destroyed, or the connection ends for good.
+    Ended,
 }
 
 impl<P: Clone, L: Clone> Client<P, L> {
@@ -56,7 +74,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         while let Some((text, done)) = self.queue.next(self.names_messages(), now) {
             self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
             if let Some(waiting) = done {
-                self.settle(waiting.request.receipt, Event::Unacknowledged);
+                self.settle(waiting.request.receipt, Event::Done);
             }
         }
     }
@@ -87,9 +105,52 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    /// Tells `receipt` once when the moment comes, or has come already.
+    pub fn wait(&mut self, id: ChannelId, moment: Moment, receipt: L) {
+        let joined = self.channels.iter().any(|channel| channel.has(id) && channel.joined);
+        if moment == Moment::Joined && joined {
+            return self.settle(Some(receipt), Event::Done);
+        }
+        if let State::Closed { code } = self.state {
+            let event = self.refused_event(id, Action::Join, Refusal::Closed(code));
+            return self.settle(Some(receipt), event);
+        }
+        self.waiters.push(Waiter { channel: id, moment, receipt });
+    }
+
+    /// Tells those who wait for a channel object, or for all, that their moment has come, or never
+    /// will.
+    pub(super) fn settle_waiters(
+        &mut self,
+        channel: Option<ChannelId>,
+        moment: Option<Moment>,
+        event: &Event<P>,
+    ) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            let is_meant = channel.is_none_or(|channel| channel == waiter.channel)
+                && moment.is_none_or(|moment| moment == waiter.moment);
+            if is_meant {
+                self.settle(Some(waiter.receipt), event.clone());
+            } else {
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    /// The same for all channel objects of a name.
+    pub(super) fn settle_joining(&mut self, name: Option<&str>, event: &Event<P>) {
+        let channel = self.channels.iter().find(|channel| Some(&*channel.name) == name);
+        let ids = channel.map(Channel::ids).unwrap_or_default();
+        for id in ids {
+            self.settle_waiters(Some(id), Some(Moment::Joined), event);
+        }
+    }
+
     /// Ends the attempts to connect, and what waits for one.
     pub(super) fn give_up(&mut self, code: u16) {
         self.state = State::Closed { code };
+        let event = self.refused_event(RECEIPT, Action::Join, Refusal::Closed(code));
+        self.settle_waiters(None, None, &event);
         while let Some(waiting) = self.queue.take_first(&|_| true) {
             let may_be_sent = waiting.sent.is_some() && self.acks == Some(true);
             let refusal = if may_be_sent { Refusal::Unknown } else { Refusal::Closed(code) };
@@ -104,6 +165,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
             unsent |= waiting.sent.is_none();
             self.reject(waiting, Refusal::Destroyed);
         }
+        let event = self.refused_event(id, Action::Join, Refusal::Destroyed);
+        self.settle_waiters(Some(id), None, &event);
         if unsent {
             self.outputs.push_back(Output::Warn(UNSENT));
         }
@@ -158,7 +221,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         let is_sent = |waiting: &Waiting<L>| waiting.sent.is_some() && !waiting.is_page();
         while let Some(waiting) = self.queue.take_first(&is_sent) {
-            self.settle(waiting.request.receipt, Event::Unacknowledged);
+            self.settle(waiting.request.receipt, Event::Done);
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) fn to_js(event: &Event<JsValue>) -> JsValue {
             }
             ("gap", place(channel), missed)
         }
-        Event::Unacknowledged => (Action::Ack.name(), Fields::new(), Fields::new()),
+        Event::Done => (Action::Ack.name(), Fields::new(), Fields::new()),
     };
     let seen = Seen {
         action: action.to_owned(),

@@ -2,13 +2,13 @@
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
-use js_sys::{Array, JSON, Reflect};
+use js_sys::{Array, Function, JSON, Reflect};
 use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
 use serde_wasm_bindgen::to_value;
 use wasm_bindgen::prelude::*;
 
 use super::frame::Seen;
-use crate::{ChannelOptions, Config, Frame, Joined, Member, News, PingInterval, Refused};
+use crate::{ChannelOptions, Config, Frame, Joined, Listener, Member, News, PingInterval, Refused};
 
 /// The settings of an application; what is no text counts as not set.
 pub(super) fn config(value: &JsValue) -> Config {
@@ -37,6 +37,15 @@ pub(super) fn channel_options(value: &JsValue) -> ChannelOptions {
         presence: flag("presence", usual.presence),
         queue_offline_actions: flag("queueOfflineActions", usual.queue_offline_actions),
     }
+}
+
+/// What `on` and `off` are called with: `(action, listener, onError?)` or `(listener, onError?)`.
+pub(super) fn listener(first: &JsValue, second: JsValue, third: JsValue) -> Listener<Function> {
+    let (action, on_action, on_error) = match first.as_string() {
+        Some(action) => (Some(action), second, third),
+        None => (None, first.clone(), second),
+    };
+    Listener { action, on_action: on_action.dyn_into().ok(), on_error: on_error.dyn_into().ok() }
 }
 
 /// A frame of the server; `None` when the text is none.

@@ -10,4 +10,5 @@ mod presence;
 mod queue;
 mod receipts;
 mod resume;
+mod waiting;
 mod world;

@@ -176,10 +176,10 @@ fn a_server_without_extensions_gets_each_message_once_and_no_receipt_waits() {
     world.named(a, "early");
     assert!(world.heard().is_empty());
     world.answer_join("a", Joined::default());
-    assert_eq!(world.heard(), ["receipt: not to be acknowledged", "a: joined"]);
+    assert_eq!(world.heard(), ["receipt: done", "a: joined"]);
     assert!(!world.client.names_messages());
     world.named(a, "later");
-    assert_eq!(world.heard(), ["receipt: not to be acknowledged"]);
+    assert_eq!(world.heard(), ["receipt: done"]);
     world.sent();
     reconnect(&mut world);
     assert_eq!(world.sent(), [join("a", false, false)]);
@@ -193,7 +193,7 @@ fn a_server_that_never_answers_a_join_acknowledges_nothing() {
     world.named(a, "1");
     world.heard();
     world.frame("message", Some("a"), "somebody");
-    assert_eq!(world.heard(), ["receipt: not to be acknowledged", "a: somebody"]);
+    assert_eq!(world.heard(), ["receipt: done", "a: somebody"]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use protocol::{Action, ClientFrame, ClientOptions, Resume};
 use sdk::{
-    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener, News,
-    Outgoing, Output, PingInterval, Refused, Request,
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener,
+    Moment, News, Outgoing, Output, PingInterval, Refused, Request,
 };
 use serde_json::json;
 
@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) socket: Option<ConnectionId>,
     /// Each attempt's address and token.
     pub(crate) opened: Vec<String>,
+    /// Each attempt whose token was asked for.
+    pub(crate) asked: Vec<ConnectionId>,
     sent: Vec<String>,
     warnings: Vec<&'static str>,
     untaken: Vec<Event<&'static str>>,
@@ -41,6 +43,7 @@ impl World {
             random: 0.5,
             socket: None,
             opened: Vec::new(),
+            asked: Vec::new(),
             sent: Vec::new(),
             warnings: Vec::new(),
             untaken: Vec::new(),
@@ -68,6 +71,24 @@ impl World {
         on_error: Option<&'static str>,
     ) {
         self.client.listen(id, Listener { action: action.map(str::to_owned), on_action, on_error });
+        self.drain();
+    }
+
+    pub(crate) fn off(&mut self, id: ChannelId, action: Option<&str>, on_action: &'static str) {
+        let action = action.map(str::to_owned);
+        let gone = Listener { action, on_action: Some(on_action), on_error: None };
+        self.client.unlisten(id, &gone);
+    }
+
+    pub(crate) fn wait(&mut self, id: ChannelId, moment: Moment, receipt: &'static str) {
+        self.client.wait(id, moment, receipt);
+        self.drain();
+    }
+
+    /// The application answers the latest question for a token.
+    pub(crate) fn give_token(&mut self, token: Option<&str>) {
+        let attempt = *self.asked.last().unwrap();
+        self.client.handle_token(attempt, token.map(str::to_owned), self.now);
         self.drain();
     }
 
@@ -264,7 +285,7 @@ impl World {
                     let missed = gap.missed.map_or("?".to_owned(), |missed| missed.to_string());
                     format!("{missed} missed in {channel}: {}", gap.reason)
                 }
-                Event::Unacknowledged => "not to be acknowledged".to_owned(),
+                Event::Done => "done".to_owned(),
             };
             heard.push(format!("{}: {what}", delivery.listener));
         }
@@ -287,6 +308,7 @@ impl World {
                         None => url.to_string(),
                     });
                 }
+                Output::Ask { connection } => self.asked.push(connection),
                 Output::Send(outgoing) => {
                     assert!(self.socket.is_some(), "sent {outgoing:?} without a socket");
                     self.sent.push(text(&outgoing));
