@@ -90,9 +90,9 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         self.handles.iter().any(|handle| handle.id == id)
     }
 
-    /// The channel objects.
-    pub(crate) fn ids(&self) -> Vec<ChannelId> {
-        self.handles.iter().map(|handle| handle.id).collect()
+    /// Any of the channel objects.
+    pub(crate) fn first(&self) -> Option<ChannelId> {
+        self.handles.first().map(|handle| handle.id)
     }
 
     pub(crate) fn queues(&self, id: ChannelId) -> bool {

@@ -191,8 +191,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// Ends the use of all channel objects.
     pub fn close_all(&mut self) {
-        let ids: Vec<_> = self.channels.iter().flat_map(Channel::ids).collect();
-        for id in ids {
+        while let Some(id) = self.channels.first().and_then(Channel::first) {
             self.close_channel(id);
         }
     }

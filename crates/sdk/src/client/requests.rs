@@ -6,7 +6,6 @@ use std::rc::Rc;
 use protocol::Action;
 
 use super::{Client, State};
-use crate::channel::Channel;
 use crate::queue::Waiting;
 use crate::{ChannelId, Delivery, Event, Outgoing, Output, Refusal, Request};
 
@@ -22,6 +21,7 @@ pub(super) struct Refused<P, L> {
 #[derive(Debug)]
 pub(super) struct Waiter<L> {
     channel: ChannelId,
+    name: Rc<str>,
     moment: Moment,
     receipt: L,
 }
@@ -107,29 +107,22 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// Tells `receipt` once when the moment comes, or has come already.
     pub fn wait(&mut self, id: ChannelId, moment: Moment, receipt: L) {
-        let joined = self.channels.iter().any(|channel| channel.has(id) && channel.joined);
-        if moment == Moment::Joined && joined {
+        let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else { return };
+        if moment == Moment::Joined && channel.joined {
             return self.settle(Some(receipt), Event::Done);
         }
+        let name = channel.name.clone();
         if let State::Closed { code } = self.state {
             let event = self.refused_event(id, Action::Join, Refusal::Closed(code));
             return self.settle(Some(receipt), event);
         }
-        self.waiters.push(Waiter { channel: id, moment, receipt });
+        self.waiters.push(Waiter { channel: id, name, moment, receipt });
     }
 
-    /// Tells those who wait for a channel object, or for all, that their moment has come, or never
-    /// will.
-    pub(super) fn settle_waiters(
-        &mut self,
-        channel: Option<ChannelId>,
-        moment: Option<Moment>,
-        event: &Event<P>,
-    ) {
+    /// Tells those who fit that their moment has come, or never will.
+    pub(super) fn settle_waiters(&mut self, fits: &dyn Fn(&Waiter<L>) -> bool, event: &Event<P>) {
         for waiter in std::mem::take(&mut self.waiters) {
-            let is_meant = channel.is_none_or(|channel| channel == waiter.channel)
-                && moment.is_none_or(|moment| moment == waiter.moment);
-            if is_meant {
+            if fits(&waiter) {
                 self.settle(Some(waiter.receipt), event.clone());
             } else {
                 self.waiters.push(waiter);
@@ -137,20 +130,18 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// The same for all channel objects of a name.
+    /// The server has answered the join of all channel objects of a name.
     pub(super) fn settle_joining(&mut self, name: Option<&str>, event: &Event<P>) {
-        let channel = self.channels.iter().find(|channel| Some(&*channel.name) == name);
-        let ids = channel.map(Channel::ids).unwrap_or_default();
-        for id in ids {
-            self.settle_waiters(Some(id), Some(Moment::Joined), event);
-        }
+        let is_meant =
+            |waiter: &Waiter<L>| waiter.moment == Moment::Joined && Some(&*waiter.name) == name;
+        self.settle_waiters(&is_meant, event);
     }
 
     /// Ends the attempts to connect, and what waits for one.
     pub(super) fn give_up(&mut self, code: u16) {
         self.state = State::Closed { code };
         let event = self.refused_event(RECEIPT, Action::Join, Refusal::Closed(code));
-        self.settle_waiters(None, None, &event);
+        self.settle_waiters(&|_| true, &event);
         while let Some(waiting) = self.queue.take_first(&|_| true) {
             let may_be_sent = waiting.sent.is_some() && self.acks == Some(true);
             let refusal = if may_be_sent { Refusal::Unknown } else { Refusal::Closed(code) };
@@ -166,7 +157,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             self.reject(waiting, Refusal::Destroyed);
         }
         let event = self.refused_event(id, Action::Join, Refusal::Destroyed);
-        self.settle_waiters(Some(id), None, &event);
+        self.settle_waiters(&|waiter| waiter.channel == id, &event);
         if unsent {
             self.outputs.push_back(Output::Warn(UNSENT));
         }
