@@ -262,6 +262,42 @@ describe("continuity in a browser", () => {
     await page.close();
   });
 
+  test("whatever brings the page back tries at once, although its timers never fire", async (t) => {
+    const line = await openLine(t);
+    const page = await Page.open(browser, server, { origin: line.origin });
+    await page.until("join");
+    await page.tab.clock.install();
+    let joins = 1;
+    for (const [target, event] of [["window", "online"], ["window", "pageshow"], ["document", "visibilitychange"]]) {
+      line.cut();
+      await page.until("connection_status", 2 * joins);
+      await page.tab.clock.pauseAt(Date.now() + joins * 60_000);
+      await waitFor(() => page.evaluate(() => client.status === "waiting"), () => "no attempt is under way");
+      line.mend();
+      const bubbles = true;
+      await page.evaluate(([target, event, bubbles]) => globalThis[target].dispatchEvent(new Event(event, { bubbles })), [target, event, bubbles]);
+      joins += 1;
+      await page.until("join", joins);
+      await page.tab.clock.resume();
+    }
+    await page.close();
+  });
+
+  test("a network that goes is noticed within seconds", async (t) => {
+    const line = await openLine(t);
+    const page = await Page.open(browser, server, { origin: line.origin });
+    await page.until("join");
+    // Nobody says that the line is dead.
+    line.mute();
+    await page.evaluate(() => dispatchEvent(new Event("offline")));
+    const begun = Date.now();
+    await page.until("connection_status", 2);
+    assert.ok(Date.now() - begun < 10_000, "by its silence alone it would take 15 s and more");
+    const [, lost] = await page.payloads("connection_status");
+    assert.equal(lost.reason, "the server stopped answering");
+    await page.close();
+  });
+
   test("a token function is asked before every connection, and the end of the client is one", async () => {
     const page = await Page.open(browser, server);
     const tokens = await Promise.all(

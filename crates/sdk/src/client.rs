@@ -220,20 +220,25 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.connect(now);
     }
 
-    /// The network or the page came back: what waits need not wait longer.
+    /// The network or the page came back: what waits need not wait longer, and an attempt from before
+    /// may hang in a network that is gone.
     pub fn handle_wake(&mut self, now: u64) {
-        match &mut self.state {
+        match self.state {
             State::Waiting { .. } => self.connect(now),
-            State::Open(line) => {
-                let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
-                if verdict == Some(Verdict::Ping) {
-                    self.outputs.push_back(Output::Send(Outgoing::Ping));
-                }
+            State::Connecting { until } if now + Self::CONNECT_DEADLINE > until + FRESH => {
+                self.hang_up(RECONNECT);
+                self.connect(now);
             }
-            State::Idle
-            | State::Closed { .. }
-            | State::Asking { .. }
-            | State::Connecting { .. } => {}
+            _ => self.handle_offline(now),
+        }
+    }
+
+    /// The network may be gone: whether the line is still there shows sooner than by its silence.
+    pub fn handle_offline(&mut self, now: u64) {
+        let State::Open(line) = &mut self.state else { return };
+        let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
+        if verdict == Some(Verdict::Ping) {
+            self.outputs.push_back(Output::Send(Outgoing::Ping));
         }
     }
 
@@ -400,6 +405,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
 const ABNORMAL: u16 = 1006;
 /// The code that some browsers report where there was no TLS connection.
 const TLS_FAILURE: u16 = 1015;
+/// How old an attempt may be that is not made again when the network comes back, in milliseconds.
+const FRESH: u64 = 1_000;
 /// The code of a close that comes with the end of a token.
 const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.
