@@ -144,8 +144,8 @@ export class XanoRealtimeChannel {
   }
 
   history(page) {
-    if (!page) return this.#core.history();
-    return answer((settle) => this.#core.history({ before: page.before, limit: page.limit }, null, settle));
+    if (!page) return this.#core.send();
+    return answer((settle) => this.#core.send({ before: page.before, limit: page.limit }, null, settle));
   }
 
   getPresence() {
@@ -182,14 +182,14 @@ export class XanoRealtimeClient {
   }
 
   history() {
-    this.#core.history(null, { channel: this.#channel, socketId: this.socketId });
+    this.#core.send(null, { channel: this.#channel, socketId: this.socketId });
   }
 }
 
 /** Messages are named by what nobody can guess: whoever knows the name could take the message's place. */
 function send(core, payload, options) {
   const id = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
-  return answer((settle) => core.message(payload, options, id, settle));
+  return answer((settle) => core.send(payload, options, settle, id));
 }
 
 /** A promise of what `ask` gets. Who does not look at it need not fear an unhandled rejection. */

@@ -244,6 +244,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
+        self.expire(now);
         self.deliver_refused();
         self.handle_retry(now, random);
         match &mut self.state {

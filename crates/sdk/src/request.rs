@@ -82,7 +82,7 @@ mod tests {
             (Refusal::Closed(1000), ErrorCode::ConnectionClosed),
         ];
         for (refusal, code) in pairs {
-            assert_eq!(serde_json::to_value(code).unwrap(), refusal.code());
+            assert_eq!(serde_json::to_value(code).expect("a code is JSON"), refusal.code());
         }
     }
 }

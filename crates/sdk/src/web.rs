@@ -115,7 +115,9 @@ impl WebChannel {
         if listener.on_action.is_none() && listener.on_error.is_none() {
             return Err(js_sys::TypeError::new("on() needs a function to call").into());
         }
-        self.using(|client, id, _| client.listen(id, listener))
+        let id = self.used()?;
+        self.core.call(|client, _| client.listen(id, listener));
+        Ok(())
     }
 
     /// Ends what `on` began with the same action and listener.
@@ -129,30 +131,28 @@ impl WebChannel {
     /// Calls `receipt` once: when the channel is joined, or when its use ends.
     pub fn wait(&self, joined: bool, receipt: Function) -> Result<(), JsValue> {
         let moment = if joined { Moment::Joined } else { Moment::Ended };
-        self.using(|client, id, _| client.wait(id, moment, receipt))
+        let id = self.used()?;
+        self.core.call(|client, _| client.wait(id, moment, receipt));
+        Ok(())
     }
 
-    /// Sends a payload. It is taken as it is now; later changes to it do not count. `id` is what
-    /// nobody can guess; `receipt` is called with the server's answer, or an error.
-    pub fn message(
+    /// Sends a payload under an `id` that nobody can guess; without one it asks for the channel's kept
+    /// publications, or the part of them that the payload describes. The payload is taken as it is
+    /// now; later changes to it do not count. `receipt` is called with the answer, or an error.
+    pub fn send(
         &self,
         payload: JsValue,
         options: &JsValue,
-        id: String,
         receipt: JsValue,
+        id: Option<String>,
     ) -> Result<(), JsValue> {
-        let id = self.core.client.borrow().names_messages().then_some(id);
-        self.send(Action::Message, Asked { options, payload, id, receipt })
-    }
-
-    /// Asks for the channel's kept publications, or a page of them, which `receipt` is called with.
-    pub fn history(
-        &self,
-        page: JsValue,
-        options: &JsValue,
-        receipt: JsValue,
-    ) -> Result<(), JsValue> {
-        self.send(Action::History, Asked { options, payload: page, id: None, receipt })
+        let action = if id.is_some() { Action::Message } else { Action::History };
+        let id = id.filter(|_| self.core.client.borrow().names_messages());
+        let request = frame::request(action, &self.name, Asked { options, payload, id, receipt })?;
+        self.core.check_line();
+        let id = self.used()?;
+        self.core.call(|client, now| client.send(id, request, now));
+        Ok(())
     }
 
     /// What is known of the publications since the channel was last joined.
@@ -177,29 +177,20 @@ impl WebChannel {
         }
     }
 
-    fn send(&self, action: Action, asked: Asked<'_>) -> Result<(), JsValue> {
-        let request = frame::request(action, &self.name, asked)?;
-        self.core.check_line();
-        self.using(|client, id, now| client.send(id, request, now))
-    }
-
-    /// Takes the channel into use, if it is not, in one step with what it is used for: a listener
-    /// must hear of a connection that fails at once.
-    fn using(
-        &self,
-        input: impl FnOnce(&mut Client<JsValue, Function>, ChannelId, u64),
-    ) -> Result<(), JsValue> {
+    /// Takes the channel into use, if it is not. What comes of that happens together with what it is
+    /// used for, in the next `call`: a listener must hear of a connection that fails at once.
+    fn used(&self) -> Result<ChannelId, JsValue> {
         let used = self.id.get().filter(|id| self.core.client.borrow().has_channel(*id));
-        if used.is_none() && !Reflect::has(&global(), &"WebSocket".into())? {
+        if let Some(id) = used {
+            return Ok(id);
+        }
+        if !Reflect::has(&global(), &"WebSocket".into())? {
             return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
         }
-        self.core.call(|client, now| {
-            let open = || client.open_channel(&self.name, self.options, now);
-            let id = used.unwrap_or_else(open);
-            self.id.set(Some(id));
-            input(client, id, now);
-        });
-        Ok(())
+        let now = timer::now();
+        let id = self.core.client.borrow_mut().open_channel(&self.name, self.options, now);
+        self.id.set(Some(id));
+        Ok(id)
     }
 }
 

@@ -79,12 +79,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// A connection is there: what it does not take any more is told.
+    /// What was sent so long ago that it must not be sent again, and has no answer still, is told.
     pub(super) fn expire(&mut self, now: u64) {
-        let is_late = |waiting: &Waiting<L>| {
-            let since = waiting.sent.filter(|_| waiting.request.id.is_some());
-            since.is_some_and(|since| now - since > Self::REMEMBERED)
-        };
+        let is_late =
+            |waiting: &Waiting<L>| waiting.sent.is_some_and(|since| now - since > Self::REMEMBERED);
         while let Some(waiting) = self.queue.take_first(&is_late) {
             self.refuse(waiting, Refusal::Unknown);
         }

@@ -104,13 +104,23 @@ fn beyond_what_the_server_remembers_nothing_is_sent_twice() {
     world.named(a, "new");
     world.now += Client::<(), ()>::REMEMBERED + 1;
     world.pass(0);
+    assert_eq!(world.heard(), ["receipt: Unknown: message in a", "errors: Unknown: message in a"]);
     world.accept();
     assert_eq!(messages(&mut world), ["new"]);
-    world.heard();
-    assert_eq!(
-        world.refusals(),
-        ["receipt: Unknown: message in a", "errors: Unknown: message in a"]
-    );
+}
+
+#[test]
+fn what_the_server_never_answers_is_told_in_the_end() {
+    let (mut world, a) = joined();
+    world.named(a, "into the void");
+    world.pass(Client::<(), ()>::REMEMBERED + 1);
+    assert!(world.heard().is_empty());
+    // Any timer will do; the heartbeat's rings every few seconds.
+    world.sleep(0);
+    let refusal = "Unknown: message in a";
+    assert_eq!(world.heard(), [format!("receipt: {refusal}"), format!("errors: {refusal}")]);
+    world.ack("a", "into the void");
+    assert!(world.heard().is_empty());
 }
 
 #[test]
