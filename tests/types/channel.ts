@@ -47,6 +47,7 @@ export async function use(): Promise<XanoRealtimeHistoryEntry<ChatMessage>[]> {
   }
   const continuity: "continuous" | "gap" | "unknown" = channel.continuity;
   channel.off("message", use).off(use).destroy();
+  for (const { code, message } of await client.doctor()) console.log(code.trim(), message.trim());
   client.destroy();
   return more ? history : [place, nothing, continuity].length ? [] : history;
 }

@@ -40,6 +40,18 @@ export type XanoRealtimeStatus =
   /** It ended for good; `realtimeReconnect()` or another channel object starts it again. */
   | "closed";
 
+/** What is wrong with the connection. */
+export interface XanoRealtimeFinding {
+  /**
+   * One of the codes that `channel()` throws, or "unknown_hash" (also where realtime is switched off),
+   * "token_function_failed", "token_expired" (or this device's clock is wrong), "token_refused",
+   * "csp_blocks_connection", "mixed_content", "offline", "unreachable", "no_realtime", "closed".
+   */
+  code: string;
+  /** The same in words, with what to do about it. */
+  message: string;
+}
+
 export interface XanoRealtimeChannelOptions {
   /**
    * Get the kept messages with each join. Default: false. After a reconnect that missed nothing, or
@@ -344,6 +356,12 @@ export declare class XanoClient {
 
   /** Destroys all its channel objects, and with them the connection. */
   destroy(): void;
+
+  /**
+   * Makes a connection of its own with the same settings, and says what is wrong; nothing where all
+   * is well. It takes 12 seconds at most where nobody answers, and twice that where nothing does.
+   */
+  doctor(): Promise<XanoRealtimeFinding[]>;
 }
 
 /**
@@ -430,6 +448,10 @@ export declare class XanoRealtimeChannel<
    * later and later; it may then come behind messages that were under way with it, as the receipts'
    * `seq` tell. Everything else that the server refuses, a full disk ("storage_failed") too, is told
    * at once.
+   *
+   * The server remembers the names of a channel's last 1,000 messages, for two minutes. Where more than
+   * that were sent to the channel by anybody while this connection was gone, a message that is sent
+   * again may be published twice.
    *
    * Xano's own server does not acknowledge: a message is then sent at most once, and its receipt is
    * fulfilled with an empty object when it is handed to the connection.

@@ -1,6 +1,7 @@
 // The classes applications know. What they do is decided in Rust; here is only what they look like.
 
 import { Client as CoreClient } from "./core.js";
+import { examine } from "./doctor.js";
 import { load } from "./loader.js";
 
 export * from "./enums.js";
@@ -12,12 +13,16 @@ const BUFFER = 1000;
 export class XanoClient {
   static name = "XanoClient";
   #core;
+  /** For the doctor. */
+  #config;
+  #token;
 
   constructor(config) {
     load();
     this.#core = new CoreClient(config);
-    const token = config?.realtimeAuthToken;
-    if (typeof token === "function") this.setRealtimeAuthToken(token);
+    this.#config = { ...config };
+    this.#token = config?.realtimeAuthToken;
+    if (typeof this.#token === "function") this.setRealtimeAuthToken(this.#token);
   }
 
   get status() {
@@ -33,6 +38,7 @@ export class XanoClient {
   }
 
   setRealtimeAuthToken(token) {
+    this.#token = token;
     const asks = typeof token === "function";
     this.#core.setToken(asks ? null : token);
     this.#core.setProvider(asks ? (connection) => this.#ask(token, connection) : null);
@@ -46,6 +52,10 @@ export class XanoClient {
 
   destroy() {
     this.#core.destroy();
+  }
+
+  doctor() {
+    return examine(this.#config, this.#token);
   }
 
   async #ask(provider, connection) {
