@@ -1,12 +1,12 @@
 //! What the socket reports.
 
+use protocol::Action;
+
 use super::{ABNORMAL, Client, NO_TOKEN, State, TLS_FAILURE};
 use crate::continuity::Step;
 use crate::heartbeat::Heartbeat;
 use crate::line::Line;
 use crate::{ConnectionId, Event, Frame, Gap, Joined, News, Outgoing, Output, Refused};
-
-use protocol::Action;
 
 impl<P: Clone, L: Clone> Client<P, L> {
     /// The socket is open. One that reports something else first is closing already, and was open.
