@@ -31,8 +31,12 @@ impl Window {
 
     /// Remembers what became of `request` at `now`.
     pub(crate) fn insert(&mut self, request: RequestId, receipt: Receipt, now: u64) {
-        self.by_age.push_back((request.clone(), now));
-        self.receipts.insert(request, receipt);
+        // A name that was forgotten and is used anew has one entry, so that the end of the old one does
+        // not take the new one along.
+        if self.receipts.insert(request.clone(), receipt).is_some() {
+            self.by_age.retain(|(known, _)| *known != request);
+        }
+        self.by_age.push_back((request, now));
         self.forget(now);
     }
 
@@ -89,5 +93,16 @@ mod tests {
         }
         assert_eq!(window.get(&id("0"), 0), None);
         assert_eq!(window.get(&id("1"), 0), Some(receipt(1)));
+    }
+
+    #[test]
+    fn a_name_that_is_used_anew_is_remembered_from_then_on() {
+        let mut window = Window::default();
+        window.insert(id("a"), receipt(1), 0);
+        // As the journal tells it: without the question whether it was known, between.
+        let later = Window::MAX_AGE + 1;
+        window.insert(id("a"), receipt(2), later);
+        assert_eq!(window.get(&id("a"), later), Some(receipt(2)));
+        assert_eq!(window.bytes(), Window::ENTRY_SIZE);
     }
 }

@@ -197,7 +197,15 @@ impl MemoryEngine {
 
     /// Does something to a channel that may make it take more memory, or less.
     fn change<T>(&self, name: &ChannelName, change: impl FnOnce(&mut Channel) -> T) -> Option<T> {
-        let mut part = self.part(name);
+        self.change_in(&mut self.part(name), name, change)
+    }
+
+    fn change_in<T>(
+        &self,
+        part: &mut Part,
+        name: &ChannelName,
+        change: impl FnOnce(&mut Channel) -> T,
+    ) -> Option<T> {
         let channel = part.channels.get_mut(name)?;
         let before = channel.ledger.bytes();
         let result = change(channel);
@@ -272,8 +280,10 @@ impl MemoryEngine {
 impl MemoryEngine {
     fn push_to_all(&self, event: PushedEvent) -> Result<usize, ErrorCode> {
         let PushedEvent { channel: name, draft, request, history, .. } = event;
+        // One lock for all of it: who leaves meanwhile must not take the channel away.
+        let mut part = self.part(&name);
         if history > 0 {
-            self.part(&name).channel(&name);
+            part.channel(&name);
         }
         let publishing = Publishing {
             draft,
@@ -284,7 +294,7 @@ impl MemoryEngine {
             // What the backend pushes is not limited.
             messages_per_minute: 0,
         };
-        let published = self.change(&name, |channel| {
+        let published = self.change_in(&mut part, &name, |channel| {
             // Nobody gets it a second time.
             let (request, now) = (publishing.request.as_ref(), publishing.draft.ts);
             if channel.ledger.receipt(request, now).is_some() {
@@ -293,7 +303,6 @@ impl MemoryEngine {
             let published = self.publish(&name, channel, publishing);
             published.map(|_| channel.ledger.roster.len()).map_err(|refusal| refusal.code)
         });
-        let mut part = self.part(&name);
         if part.channels.get(&name).is_some_and(|channel| channel.ledger.roster.is_empty()) {
             let freed = part.retire(&name, self.journal.get());
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
@@ -447,5 +456,7 @@ fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
 
 /// How many locks the channels share.
 const PARTS: usize = 64;
+/// How many channels with neither members nor history keep their numbers.
+const MAX_BARE_CHANNELS: usize = 4_096;
 /// How many channels without members keep their history.
 const MAX_IDLE_CHANNELS: usize = 16_384;

@@ -149,6 +149,13 @@ impl Fixture {
         self.engine.submit(actor.shard, command);
     }
 
+    /// Publishes where nothing is kept.
+    pub(crate) fn publish_unkept(&self, actor: &Actor, channel: &str, text: &str) {
+        let publishing = Publishing { history: 0, ..publishing(draft(text), None, false) };
+        let (session, channel) = (actor.key, name(channel));
+        self.engine.submit(actor.shard, EngineCommand::Publish { session, channel, publishing });
+    }
+
     /// What the shard was told since it was last asked, in words.
     pub(crate) fn told(&self, shard: ShardId) -> Vec<String> {
         if self.directory.is_some() {

@@ -5,11 +5,11 @@ mod durability;
 mod fixture;
 mod limits;
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier, mpsc};
 
 use hub::EngineCommand;
-use protocol::{ErrorCode, RequestId};
-use server::Inbox;
+use protocol::{ErrorCode, Permissions, RequestId, RowId};
+use server::{Inbox, PushedEvent};
 
 use crate::fixture::{A, B, actor, draft, engines, name, publishing};
 
@@ -220,5 +220,64 @@ fn who_comes_and_goes_in_one_channel_does_not_empty_another() {
         }
         let told = engine.told(A);
         assert!(told.iter().all(|words| words.contains("history [kept#1]")), "{told:?}");
+    }
+}
+
+#[test]
+fn an_event_that_is_pushed_while_the_last_member_leaves_is_kept() {
+    let engine = engines().pop().expect("there is one with a journal");
+    let one = actor(A, 1);
+    for n in 0..3_000 {
+        let channel = format!("race/{n}");
+        engine.join(&one, &channel, None);
+        let (leaver, leaving) = (Arc::clone(&engine.engine), name(&channel));
+        let (key, member) = (one.key, one.member.id);
+        let barrier = Arc::new(Barrier::new(2));
+        let theirs = Arc::clone(&barrier);
+        let thread = std::thread::spawn(move || {
+            theirs.wait();
+            leaver.submit(A, EngineCommand::Leave { session: Some(key), member, channel: leaving });
+        });
+        let (tell, told) = mpsc::channel();
+        let event = PushedEvent {
+            channel: name(&channel),
+            draft: draft("kept"),
+            target: Permissions { dbo_id: 0, row_id: RowId::NONE },
+            request: None,
+            history: 25,
+        };
+        barrier.wait();
+        engine.engine.push(event, Box::new(move |result| tell.send(result).expect("heard")));
+        assert!(told.recv().expect("the push is answered").is_ok());
+        thread.join().expect("who leaves does not panic");
+        let mut events = Vec::new();
+        engine.inboxes[A.0].take(&mut events);
+        engine.join(&one, &channel, Some(25));
+        let told = engine.told(A).pop().expect("a join is answered");
+        assert!(told.contains("[kept#1]"), "{n}: {told}");
+        engine.leave(&one, &channel);
+    }
+}
+
+#[test]
+fn who_was_alone_in_a_channel_without_a_history_finds_its_numbers_again() {
+    for engine in engines() {
+        let one = actor(A, 1);
+        for _ in 0..3 {
+            engine.join(&one, "bare", None);
+            engine.publish_unkept(&one, "bare", "m");
+            engine.leave(&one, "bare");
+        }
+        let told = engine.told(A);
+        let joins: Vec<_> = told.iter().filter(|words| words.contains("joined at")).collect();
+        let numbers = [0, 1, 2].map(|seq| format!("1 joined at {seq}, history none, 1 here"));
+        assert_eq!(joins, numbers.each_ref());
+        for n in 0..10_000 {
+            engine.join(&one, &format!("many/{n}"), None);
+            engine.leave(&one, &format!("many/{n}"));
+            let _ = engine.told(A);
+        }
+        engine.join(&one, "bare", None);
+        assert_eq!(engine.told(A), ["1 joined at 0, history none, 1 here"], "there is a bound");
     }
 }

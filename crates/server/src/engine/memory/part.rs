@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use hub::{Ledger, Member, Publication, Remembered, SessionKey};
 use protocol::ChannelName;
 
-use super::{MAX_IDLE_CHANNELS, PARTS};
+use super::{MAX_BARE_CHANNELS, MAX_IDLE_CHANNELS, PARTS};
 use crate::engine::{Census, ShardId};
 use crate::journal::{self, Journal};
 
@@ -17,6 +17,9 @@ pub(super) struct Part {
     pub(super) channels: HashMap<ChannelName, Channel>,
     /// Channels that nobody is in and that still have a history, longest idle first.
     idle: BTreeMap<u64, ChannelName>,
+    /// The same for those that keep nothing but their numbers, which who was there last may come back
+    /// for. Many of these take no place from a history.
+    bare: BTreeMap<u64, ChannelName>,
     idle_count: u64,
     /// Idle channels that had to go because there were too many.
     forgotten: u64,
@@ -53,6 +56,7 @@ impl Part {
     pub(super) fn enter(&mut self, name: &ChannelName) -> &mut Channel {
         let idle = self.channel(name).idle;
         self.idle.remove(&idle);
+        self.bare.remove(&idle);
         self.channel(name)
     }
 
@@ -62,16 +66,19 @@ impl Part {
         self.retire(name, None)
     }
 
-    /// Nobody is in the channel any more: it goes at once if it keeps nothing, and else when too
-    /// many others have been idle for less long. Returns the bytes that went.
+    /// Nobody is in the channel any more: it goes when too many others like it have been idle for less
+    /// long. Returns the bytes that went.
     pub(super) fn retire(&mut self, name: &ChannelName, journal: Option<&Journal>) -> usize {
         let Some(channel) = self.channels.get_mut(name) else { return 0 };
-        if !channel.ledger.has_history() {
-            return self.forget(name, journal);
-        }
         self.idle.remove(&channel.idle);
+        self.bare.remove(&channel.idle);
         self.idle_count += 1;
         channel.idle = self.idle_count;
+        if !channel.ledger.has_history() {
+            self.bare.insert(self.idle_count, name.clone());
+            let is_full = self.bare.len() > MAX_BARE_CHANNELS / PARTS;
+            return if is_full { self.forget_bare(journal) } else { 0 };
+        }
         self.idle.insert(self.idle_count, name.clone());
         if self.idle.len() <= MAX_IDLE_CHANNELS / PARTS {
             return 0;
@@ -82,7 +89,7 @@ impl Part {
 
     /// Adds what there is to `census`.
     pub(super) fn count(&self, census: &mut Census) {
-        census.channels += self.channels.len();
+        census.channels += self.channels.len() - self.bare.len();
         census.idle_channels += self.idle.len();
         census.forgotten += self.forgotten;
     }
@@ -96,6 +103,9 @@ impl Part {
         journal: Option<&Journal>,
     ) -> usize {
         let mut freed = 0;
+        while freed < bytes && !self.bare.is_empty() {
+            freed += self.forget_bare(journal);
+        }
         while freed < bytes && !self.idle.is_empty() {
             freed += self.forget_idle(journal);
         }
@@ -110,6 +120,11 @@ impl Part {
     /// Forgets the channel that has been idle longest; the bytes it kept.
     fn forget_idle(&mut self, journal: Option<&Journal>) -> usize {
         let longest = self.idle.pop_first();
+        longest.map_or(0, |(_, name)| self.forget(&name, journal))
+    }
+
+    fn forget_bare(&mut self, journal: Option<&Journal>) -> usize {
+        let longest = self.bare.pop_first();
         longest.map_or(0, |(_, name)| self.forget(&name, journal))
     }
 
