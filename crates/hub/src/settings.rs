@@ -31,7 +31,8 @@ pub struct ChannelSettings {
     pub wildcard: bool,
     /// For people.
     pub description: String,
-    /// A row that is switched off refuses its name; no other row takes over.
+    /// A row that is switched off refuses its name; a nested one, nothing: other rows decide for the
+    /// names below it.
     pub enabled: bool,
     /// Whether anonymous clients may join.
     pub anonymous_clients: bool,

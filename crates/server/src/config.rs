@@ -281,7 +281,8 @@ pub struct EventConfig {
     #[arg(long, env = "XANO_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
 
-    /// File with the admin token, where the data directory is on another machine
+    /// File with the admin token, or an access token that may publish, where the data directory is on
+    /// another machine
     #[arg(long, env = "XANO_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

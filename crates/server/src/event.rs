@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use protocol::RowId;
 use rustls::RootCertStore;
@@ -80,8 +82,8 @@ pub enum EventError {
     },
     /// It is not this server's token.
     #[error(
-        "the server at {url} does not know the admin token of {}; name that server's data directory with \
-         --data-dir, or the file with its token with --token-file", path.display()
+        "the server at {url} does not know the token in {}; name that server's data directory with \
+         --data-dir, or a file with its admin token or an access token with --token-file", path.display()
     )]
     Unauthorized {
         /// Where.
@@ -159,10 +161,16 @@ pub async fn push(config: &EventConfig) -> Result<usize, EventError> {
     let url = || config.url.clone();
     let answer = client.send(request, limits).await;
     let answer = answer.map_err(|source| EventError::NoAnswer { url: url(), source })?;
-    if answer.status() == StatusCode::UNAUTHORIZED {
+    if answer.status() == StatusCode::UNAUTHORIZED && !has_expired(&answer) {
         return Err(EventError::Unauthorized { url: url(), path });
     }
     read(&answer, config)
+}
+
+/// Whether the server knows the token, and says what is wrong with it.
+fn has_expired(answer: &Response<Bytes>) -> bool {
+    let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    challenge.is_some_and(|challenge| challenge.contains("invalid_token"))
 }
 
 fn read(answer: &Response<Bytes>, config: &EventConfig) -> Result<usize, EventError> {

@@ -51,6 +51,7 @@ pub(crate) struct Recovered<S> {
     pub(crate) channels: HashMap<ChannelName, Ledger<S>>,
     segments: Segments,
     files: Vec<u64>,
+    damaged: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +77,10 @@ struct Writer {
     source: Weak<dyn Source>,
     /// Files whose content is also in newer ones, once all of it is.
     old: Vec<u64>,
+    /// Those of them that are kept for somebody to look into.
+    damaged: Vec<u64>,
+    /// Whether the newest file could not be written whole: nobody relies on anything in it.
+    is_void: bool,
     /// The size of the newest file when it had just been written anew.
     fresh_bytes: u64,
     waiters: Vec<Waiter>,
@@ -89,6 +94,7 @@ impl<S> Recovered<S> {
         let segments = Segments::open(path)?;
         let files = segments.numbers()?;
         let mut channels = HashMap::new();
+        let mut damaged = Vec::new();
         let bytes = segments.size(&files)?;
         if bytes > LARGE {
             tracing::info!(bytes, "reading the journal; a gigabyte takes some seconds");
@@ -99,6 +105,8 @@ impl<S> Recovered<S> {
                 continue;
             }
             if files.last() == Some(&file) {
+                // Another start, after one in vain, finds it in front of others.
+                segments.cut(file, lost)?;
                 tracing::warn!(
                     bytes = lost,
                     "the journal's end was torn off by a crash and was cut; nothing in it had been acknowledged"
@@ -109,18 +117,18 @@ impl<S> Recovered<S> {
                     bytes = lost,
                     "a file of the journal is damaged; what follows in it is lost, and it is kept as .damaged"
                 );
-                segments.set_aside(file)?;
+                damaged.push(file);
             }
         }
-        let interrupted = segments.was_interrupted()?;
+        // Readers may have gone beyond what there is.
+        let interrupted = !damaged.is_empty() || segments.was_interrupted()?;
         for ledger in channels.values_mut() {
             ledger.begin_epoch(new_epoch());
             if interrupted {
                 ledger.forget_past_epochs();
             }
         }
-        let files = segments.numbers()?;
-        Ok(Self { channels, segments, files })
+        Ok(Self { channels, segments, files, damaged })
     }
 }
 
@@ -159,7 +167,7 @@ impl Journal {
         recovered: Recovered<S>,
         source: Weak<dyn Source>,
     ) -> io::Result<(Self, Beginning)> {
-        let Recovered { segments, files: old, .. } = recovered;
+        let Recovered { segments, files: old, damaged, .. } = recovered;
         let segment = segments.create(old.last().map_or(1, |newest| newest + 1))?;
         let shared = Arc::new(Shared::default());
         let mut writer = Writer {
@@ -168,6 +176,8 @@ impl Journal {
             segment,
             source,
             old,
+            damaged,
+            is_void: false,
             fresh_bytes: 0,
             waiters: Vec::new(),
             written: Vec::new(),
@@ -357,8 +367,13 @@ impl Writer {
     }
 
     fn begin_segment(&mut self) -> io::Result<()> {
-        let next = self.segments.create(self.segment.number + 1)?;
-        self.old.push(mem::replace(&mut self.segment, next).number);
+        if self.is_void {
+            self.segment = self.segments.create(self.segment.number)?;
+            self.is_void = false;
+        } else {
+            let next = self.segments.create(self.segment.number + 1)?;
+            self.old.push(mem::replace(&mut self.segment, next).number);
+        }
         self.unsynced_since = None;
         // What could not be written comes from memory.
         self.written.clear();
@@ -368,6 +383,15 @@ impl Writer {
     /// Writes every channel into the newest file, among what is appended meanwhile; then no other
     /// file is needed.
     fn write_all(&mut self) -> io::Result<()> {
+        let result = self.write_channels();
+        if result.is_err() {
+            // What the disk has taken of it would stay in the way of the next try.
+            self.is_void = self.segment.empty().is_ok();
+        }
+        result
+    }
+
+    fn write_channels(&mut self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let Some(source) = self.source.upgrade() else { return Ok(()) };
         for name in source.channels() {
@@ -382,8 +406,12 @@ impl Writer {
         self.sync()?;
         self.fresh_bytes = self.segment.bytes;
         for number in mem::take(&mut self.old) {
-            if let Err(error) = self.segments.delete(number) {
-                tracing::warn!(%error, number, "a file of the journal that is not needed any more could not be deleted");
+            let result = match self.damaged.contains(&number) {
+                true => self.segments.set_aside(number),
+                false => self.segments.delete(number),
+            };
+            if let Err(error) = result {
+                tracing::warn!(%error, number, "a file of the journal that is not needed any more could not be put away");
             }
         }
         Ok(())

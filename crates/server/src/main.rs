@@ -239,7 +239,7 @@ fn announce(
             )?;
             writeln!(
                 out,
-                "  settings         PUT {address}/api:meta/workspace/1/realtime {{\"enabled\":true}}"
+                "  settings         {address}/api:meta/workspace/1/realtime (docs/metadata-api.md)"
             )?;
         }
     }

@@ -178,6 +178,8 @@ impl Node {
         }
         drop(applying);
         *current = settings;
+        // Whoever serves others reads the settings: nobody is to wait for a busy shard but this caller.
+        drop(current);
         if applied.recv_timeout(SETTINGS_TIMEOUT) == Err(RecvTimeoutError::Timeout)
             && !self.draining.load(Ordering::Relaxed)
         {
@@ -261,3 +263,50 @@ impl Node {
 
 /// How long the shards may take to let new settings hold before the administrator is answered.
 const SETTINGS_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use mio::Token;
+
+    use super::*;
+
+    /// A node whose only shard never gets to its inbox.
+    fn node_with_a_busy_shard() -> (Poll, Node) {
+        let poll = Poll::new().expect("there is a poll");
+        let inbox = Inbox::new(poll.registry(), Token(0)).expect("there is a waker");
+        let inboxes = vec![Arc::new(inbox)];
+        let node = Node {
+            settings: RwLock::default(),
+            engine: Arc::new(MemoryEngine::new(inboxes.clone())),
+            reach: Reach::Public,
+            metrics: Metrics::new(inboxes.len()),
+            places: Places::new(1, None),
+            inboxes,
+            threads: Mutex::default(),
+            next: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        };
+        (poll, node)
+    }
+
+    #[test]
+    fn settings_can_be_read_while_a_shard_is_too_busy_to_take_them() {
+        let (_poll, node) = &node_with_a_busy_shard();
+        let new = Settings::new("new".to_owned(), Vec::new());
+        thread::scope(|scope| {
+            let changing = scope.spawn(|| node.change_settings(new));
+            let mut waiting = Vec::new();
+            while waiting.is_empty() {
+                assert!(!changing.is_finished(), "the change waits for the shard");
+                node.inboxes[0].take(&mut waiting);
+                thread::yield_now();
+            }
+            let (read, hash) = mpsc::channel();
+            scope.spawn(move || read.send(node.settings().connection_hash.clone()));
+            let hash = hash.recv_timeout(SETTINGS_TIMEOUT / 2);
+            // The shard takes them, and so the change is done, whatever the reader got.
+            drop(waiting);
+            assert_eq!(hash.expect("the reader need not wait").as_deref(), Some("new"));
+        });
+    }
+}

@@ -58,9 +58,15 @@ impl PeerAddress {
     pub fn network(self) -> IpAddr {
         match self.0 {
             IpAddr::V4(_) => self.0,
-            IpAddr::V6(address) => {
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-            }
+            IpAddr::V6(address) => IpAddr::V6(first_bits(address, 64)),
+        }
+    }
+
+    /// Of an IPv6 address the first 48 bits: what a customer may be given, with 65,536 networks in it.
+    pub fn site(self) -> Option<IpAddr> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(IpAddr::V6(first_bits(address, 48))),
         }
     }
 }
@@ -91,6 +97,10 @@ impl FromStr for TrustedProxy {
         let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
         address.or_else(|_| text.parse()).map(Self).map_err(|_| TrustedProxyError)
     }
+}
+
+fn first_bits(address: Ipv6Addr, count: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - count)))
 }
 
 /// An address as proxies write it; some add the port.
@@ -175,6 +185,12 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("2001:db8:1:3::"), "2001:db8:1:3::");
         assert_eq!(network("192.0.2.1"), "192.0.2.1");
+        let site = |text: &str| {
+            let site = PeerAddress::from(text.parse::<IpAddr>().expect("an address")).site();
+            site.map(|site| site.to_string())
+        };
+        assert_eq!(site("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(site("::ffff:192.0.2.1"), None);
         assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
     }
 

@@ -30,6 +30,7 @@ use crate::peer::PeerAddress;
 use crate::rate_limit::RateLimit;
 use crate::store::{NewUser, Store, StoreError, User};
 
+use super::body::Object;
 use error::AuthError;
 use input::{LogIn, LogInInput, SignUp, SignUpInput};
 use password::{Passwords, Verdict};
@@ -70,8 +71,15 @@ struct Parts {
     key: SigningKey,
     verifier: Arc<Verifier>,
     options: AccountOptions,
-    attempts: Mutex<RateLimit>,
+    attempts: Mutex<Attempts>,
     passwords: Passwords,
+}
+
+/// Who has tried lately. Whoever has many networks has no more than [`NETWORKS_OF_A_SITE`] allowances,
+/// and does not crowd others out of the limit's memory.
+struct Attempts {
+    networks: RateLimit,
+    sites: RateLimit,
 }
 
 /// What opens everything else.
@@ -81,7 +89,7 @@ struct TokenAnswer {
     auth_token: String,
 }
 
-type Body<T> = Result<Json<T>, JsonRejection>;
+type Body<T> = Result<Json<Object<T>>, JsonRejection>;
 type Answer<T> = Result<Json<T>, AuthError>;
 
 /// The group's addresses, for everybody, from pages of any origin.
@@ -116,7 +124,7 @@ async fn sign_up(
     body: Body<SignUpInput>,
 ) -> Answer<TokenAnswer> {
     accounts.count_attempt(peer)?;
-    let Json(input) = body?;
+    let Json(Object(input)) = body?;
     accounts.sign_up(input.check()?).await.map(Json)
 }
 
@@ -126,7 +134,7 @@ async fn log_in(
     body: Body<LogInInput>,
 ) -> Answer<TokenAnswer> {
     accounts.count_attempt(peer)?;
-    let Json(input) = body?;
+    let Json(Object(input)) = body?;
     accounts.log_in(input.check()?).await.map(Json)
 }
 
@@ -147,7 +155,7 @@ impl Accounts {
         verifier: Arc<Verifier>,
         options: AccountOptions,
     ) -> Result<Self, AccountsError> {
-        let attempts = Mutex::new(RateLimit::new(options.attempts, Instant::now()));
+        let attempts = Mutex::new(Attempts::new(options.attempts));
         let passwords = Passwords::new().map_err(AccountsError)?;
         let parts = Parts { store, key, verifier, options, attempts, passwords };
         Ok(Self { parts: Arc::new(parts) })
@@ -155,7 +163,7 @@ impl Accounts {
 
     fn count_attempt(&self, peer: PeerAddress) -> Result<(), AuthError> {
         let mut attempts = self.parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.take(peer.network(), Instant::now()).map_err(|wait| {
+        attempts.take(peer, Instant::now()).map_err(|wait| {
             tracing::debug!(peer.address = %peer.ip(), "too many attempts to log in or sign up");
             AuthError::TooMany(wait)
         })
@@ -236,6 +244,20 @@ impl Accounts {
     }
 }
 
+impl Attempts {
+    fn new(a_minute: u32) -> Self {
+        let now = Instant::now();
+        let networks = RateLimit::new(a_minute, now);
+        let sites = RateLimit::new(a_minute.saturating_mul(NETWORKS_OF_A_SITE), now);
+        Self { networks, sites }
+    }
+
+    fn take(&mut self, peer: PeerAddress, now: Instant) -> Result<(), Duration> {
+        peer.site().map_or(Ok(()), |site| self.sites.take(site, now))?;
+        self.networks.take(peer.network(), now)
+    }
+}
+
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Accounts")
@@ -249,6 +271,8 @@ fn internal(error: impl std::error::Error + 'static) -> AuthError {
 
 /// The table that people who sign up here are records of.
 const TABLE: u64 = 1;
+/// How many of a site's networks may use their whole allowance.
+const NETWORKS_OF_A_SITE: u32 = 16;
 /// How long a request may take, from its head to its answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The largest body of a request, in bytes.

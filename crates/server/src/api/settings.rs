@@ -34,13 +34,17 @@ pub(super) async fn write(
     let channels = input.channels.map(check_channels).transpose()?;
     let change = move |store: &Store| {
         let now = store.realtime()?;
-        store.replace(&Realtime {
+        if let Some(error) = channels.as_deref().and_then(|new| too_high(new, &now.channels)) {
+            return Ok(Err(error));
+        }
+        let replaced = store.replace(&Realtime {
             enabled: input.enabled.unwrap_or(now.enabled),
             hash: hash.unwrap_or(now.hash),
             channels: channels.unwrap_or(now.channels),
-        })
+        });
+        replaced.map(Ok)
     };
-    admin.change(change).await.map(Json)
+    admin.change(change).await?.map(Json)
 }
 
 pub(super) async fn new_hash(State(admin): State<Admin>) -> Answer<Realtime> {
@@ -72,10 +76,43 @@ fn check_channels(inputs: Vec<Object<ChannelInput>>) -> Result<Vec<ChannelSettin
     Ok(channels)
 }
 
+/// What is wrong with a new row's id, of the first where something is. The store gives ids that are
+/// higher than all before, and there must be some left that JavaScript can count to.
+fn too_high(new: &[ChannelSettings], old: &[ChannelSettings]) -> Option<ApiError> {
+    let is_new = |id| !old.iter().any(|row| row.id == id);
+    let index = new.iter().position(|row| row.id > MAX_NEW_ID && is_new(row.id))?;
+    let error = ApiError::field("id", "a new row's id is at most 2^52");
+    Some(error.within(&format!("channels[{index}]")))
+}
+
 fn check_hash(hash: String) -> Result<String, ApiError> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=64).contains(&hash.len()) && hash.bytes().all(legal) {
         return Ok(hash);
     }
     Err(ApiError::field("hash", "must have 1 to 64 letters, digits, - and _"))
+}
+
+/// The highest id that a row may bring along that is not there yet.
+const MAX_NEW_ID: u64 = 1 << 52;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64) -> ChannelSettings {
+        ChannelSettings { id, ..ChannelSettings::default() }
+    }
+
+    #[test]
+    fn a_new_row_does_not_use_up_the_ids_and_one_that_is_there_may_stay() {
+        let told = |new: &[ChannelSettings], old: &[ChannelSettings]| {
+            too_high(new, old).map(|error| error.to_string())
+        };
+        assert_eq!(told(&[row(0), row(1), row(MAX_NEW_ID)], &[]), None);
+        let high = row(MAX_NEW_ID + 1);
+        let wrong = "channels[1].id: a new row's id is at most 2^52";
+        assert_eq!(told(&[row(1), high.clone()], &[row(1)]).as_deref(), Some(wrong));
+        assert_eq!(told(&[row(1), high.clone()], &[high]), None);
+    }
 }

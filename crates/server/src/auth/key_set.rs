@@ -88,7 +88,13 @@ impl KeySetSource {
 impl std::fmt::Display for KeySetSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Url(uri) => uri.fmt(f),
+            // What is behind the path may be a secret.
+            Self::Url(uri) => {
+                let scheme = uri.scheme_str().unwrap_or_default();
+                let authority = uri.authority().map_or("", |authority| authority.as_str());
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                write!(f, "{scheme}://{host}{}", uri.path())
+            }
             Self::File(path) => path.display().fmt(f),
         }
     }

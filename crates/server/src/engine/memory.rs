@@ -83,12 +83,16 @@ impl MemoryEngine {
         let mut recovered = Recovered::read(journal, new_epoch)?;
         let engine = Arc::new(Self::with_most(inboxes, most_kept));
         let mut channels: Vec<_> = mem::take(&mut recovered.channels).into_iter().collect();
-        // Whatever is too much, the oldest go.
+        // Where it is too much, now or later, the oldest go.
         channels.sort_unstable_by_key(|(_, ledger)| ledger.ts());
+        let mut total: usize = channels.iter().map(|(_, ledger)| ledger.bytes()).sum();
         for (name, ledger) in channels {
+            if total > most_kept {
+                total -= ledger.bytes();
+                continue;
+            }
             engine.kept_bytes.fetch_add(ledger.bytes(), Ordering::Relaxed);
-            let freed = engine.part(&name).adopt(&name, ledger);
-            engine.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
+            engine.part(&name).adopt(&name, ledger);
         }
         let source: Weak<Self> = Arc::downgrade(&engine);
         let (journal, beginning) = Journal::start(recovered, source)?;
@@ -229,7 +233,8 @@ impl MemoryEngine {
     ) -> Result<Option<Answer>, Refusal> {
         let Publishing { draft, request, authenticated, history, .. } = &publishing;
         let (history, authenticated, since) = (*history, *authenticated, draft.ts);
-        let journal = self.journal.get().filter(|_| history > 0);
+        // What the journal has of the channel it must also be told to forget.
+        let journal = self.journal.get().filter(|_| history > 0 || channel.is_journaled());
         journal.map_or(Ok(()), Journal::has_room)?;
         if let Some(receipt) = channel.ledger.receipt(request.as_ref(), since) {
             return Ok(Some(Answer { receipt, is_kept: history > 0 }));

@@ -61,6 +61,10 @@ impl Segments {
         if !read_whole(&mut file, &mut magic)? {
             return Ok(size);
         }
+        if magic == [0; MAGIC.len()] {
+            // A crash can leave a file's length on the disk and nothing of what was in it.
+            return Ok(size);
+        }
         if magic != *MAGIC {
             return Err(self.foreign(number));
         }
@@ -95,6 +99,13 @@ impl Segments {
         // The name of a file is on disk when its directory is.
         self.sync()?;
         Ok(segment)
+    }
+
+    /// Cuts so many bytes off the end of a file.
+    pub(super) fn cut(&self, number: u64, lost: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.file(number))?;
+        file.set_len(file.metadata()?.len().saturating_sub(lost))?;
+        file.sync_all()
     }
 
     /// Keeps a file that is not to be read again, for somebody to look into.
@@ -153,6 +164,11 @@ impl Segment {
         self.file.write_all(bytes)?;
         self.bytes += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Gives back what it takes of the disk.
+    pub(super) fn empty(&self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 
     /// Returns when all that was written is on the disk.

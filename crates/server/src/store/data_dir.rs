@@ -119,6 +119,8 @@ impl DataDir {
         if !path.try_exists().map_err(failed)? {
             create_private(&path).map_err(failed)?;
         }
+        #[cfg(unix)]
+        warn_if_shared(&path);
         let hash = random_text::<20>().map_err(failed)?;
         Ok(Store::open(&path, &hash)?)
     }
@@ -138,6 +140,8 @@ impl DataDir {
         let path = self.admin_token_path();
         let token = read_or_create::<32>(&path)
             .map_err(|source| DataDirError::File { path: path.clone(), source })?;
+        #[cfg(unix)]
+        warn_if_shared(&path);
         if token.len() < MIN_ADMIN_TOKEN {
             Err(DataDirError::NoAdminToken { path })
         } else {
@@ -207,13 +211,14 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Who reads the signing key can be anybody on this server.
+/// Who reads one of these files can be anybody on this server, or change it, or knows what signs the
+/// requests to webhooks.
 #[cfg(unix)]
 fn warn_if_shared(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
         let file = path.display();
-        tracing::warn!(%file, "others than its owner may read the signing key; chmod 600 keeps them out");
+        tracing::warn!(%file, "others than its owner may read a file with secrets; chmod 600 keeps them out");
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hub::ChannelSettings;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::triggers::delete_orphans;
@@ -73,13 +73,15 @@ impl Store {
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-        let found: usize = connection
+        // From here on no other program can bring the schema further.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let found: usize = transaction
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(failed)?;
         if found > MIGRATIONS.len() {
             return Err(StoreError::Newer { path: path.to_owned(), found });
         }
-        let transaction = connection.transaction().map_err(failed)?;
         for migration in &MIGRATIONS[found..] {
             transaction.execute_batch(migration).map_err(failed)?;
         }
@@ -259,6 +261,28 @@ mod tests {
             store.channel(next).expect("read").map(|row| row.description).as_deref(),
             Some("changed")
         );
+    }
+
+    #[test]
+    fn two_programs_that_open_an_old_file_at_once_both_can_use_it() {
+        for round in 0..20 {
+            let path = file(&format!("at-once-{round}"));
+            std::fs::remove_file(&path).ok();
+            let old = Connection::open(&path).expect("a database can be made");
+            old.pragma_update(None, "journal_mode", "wal").expect("a pragma can be set");
+            let together = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                let open = || {
+                    together.wait();
+                    Store::open(&path, "hash").map(drop).map_err(|error| format!("{error:?}"))
+                };
+                let all: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                for opened in all {
+                    assert_eq!(opened.join().expect("nothing panics"), Ok(()), "round {round}");
+                }
+            });
+            drop(old);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hub::{EngineCommand, EngineEvent, Joined};
 use protocol::{RequestId, Resume, ResumeRefusal};
-use server::Event;
+use server::{Event, MemoryEngine};
 
 use crate::fixture::{A, Actor, Directory, Fixture, actor, draft, name, publishing};
 
@@ -206,6 +206,28 @@ fn a_channel_that_was_forgotten_does_not_come_back() {
 }
 
 #[test]
+fn a_channel_with_members_outlives_a_crash_however_many_others_there_are() {
+    let directory = Directory::new();
+    let engine = Fixture::open(&directory);
+    let one = actor(A, 1);
+    for n in 0..20_000 {
+        let channel = format!("many/{n}");
+        engine.join(&one, &channel, None);
+        engine.publish(&one, &channel, "kept", false);
+        if n % 1_000 == 0 {
+            let _ = engine.told(A);
+        }
+    }
+    let _ = engine.told(A);
+    let (after, _copy) = crash(&directory);
+    for n in 0..20_000 {
+        after.join(&one, &format!("many/{n}"), Some(25));
+    }
+    let told = after.told(A);
+    assert_eq!(told.iter().filter(|words| words.contains("kept#1")).count(), 20_000);
+}
+
+#[test]
 fn the_journal_stays_a_small_multiple_of_what_it_says() {
     let directory = Directory::new();
     let engine = Fixture::open(&directory);
@@ -226,4 +248,54 @@ fn the_journal_stays_a_small_multiple_of_what_it_says() {
     assert!(history.contains("#3000]") && history.starts_with("[2975x"));
     engine.engine.close();
     assert_eq!(Fixture::open(&directory).history(), history);
+}
+
+#[test]
+fn a_start_that_fails_after_a_crash_costs_nothing_and_neither_does_the_next() {
+    let directory = Directory::new();
+    let engine = Fixture::open(&directory);
+    let one = actor(A, 1);
+    engine.join(&one, "c", None);
+    engine.publish_named(&one, "a");
+    let _ = engine.told(A);
+    let copy = Directory::new();
+    let bytes = fs::read(files(&directory).pop().expect("there is a file")).expect("it is read");
+    let torn = [bytes.as_slice(), b"torn"].concat();
+    fs::write(copy.path().join("0000000001.journal"), torn).expect("it is written");
+    // The process had begun another file; now the disk gives that one back as an error.
+    let refused = copy.path().join("0000000002.journal");
+    fs::create_dir(&refused).expect("a directory can be made");
+    for _ in 0..2 {
+        assert!(MemoryEngine::open(Vec::new(), copy.path(), MemoryEngine::MAX_KEPT_BYTES).is_err());
+    }
+    fs::remove_dir(&refused).expect("it can be removed");
+    assert_eq!(Fixture::open(&copy).history(), "[a#1]");
+}
+
+#[test]
+fn where_a_file_was_damaged_nobody_goes_on_as_if_nothing_were_missing() {
+    let directory = Directory::new();
+    let engine = Fixture::open(&directory);
+    let one = actor(A, 1);
+    let epoch = engine.resume(&one, "none", 0).position.epoch;
+    engine.publish_named(&one, "a");
+    engine.publish_named(&one, "b");
+    let _ = engine.told(A);
+    let copy = Directory::new();
+    let mut bytes = fs::read(files(&directory).pop().expect("a file")).expect("it can be read");
+    let place = bytes.windows(3).rposition(|bytes| bytes == b"\"b\"").expect("b is there");
+    bytes[place] ^= 1;
+    fs::write(copy.path().join("0000000001.journal"), bytes).expect("it is written");
+    // The process had gone on in another file when it ended.
+    fs::write(copy.path().join("0000000002.journal"), b"xano-rt1").expect("it is written");
+    let after = Fixture::open(&copy);
+    assert_eq!(after.history(), "[a#1]");
+    assert_eq!(missed(&after.resume(&one, &epoch, 1)), Err(ResumeRefusal::EpochChanged));
+}
+
+#[test]
+fn a_file_of_which_only_the_length_got_to_the_disk_is_torn_and_not_foreign() {
+    let directory = Directory::new();
+    fs::write(directory.path().join("0000000001.journal"), [0; 4096]).expect("it is written");
+    assert_eq!(Fixture::open(&directory).history(), "[]");
 }

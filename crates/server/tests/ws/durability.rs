@@ -1,6 +1,10 @@
 //! The program is killed, or its disk fails: what it has acknowledged is there afterwards, once.
 
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -44,15 +48,7 @@ fn what_was_acked_is_kept_once_and_in_order_however_often_the_program_is_killed(
 
 #[test]
 fn when_a_file_cannot_grow_what_is_kept_goes_on_in_another() {
-    let limited = |command: &mut Command| {
-        let mut shell = Command::new("sh");
-        // Without the trap the signal would end the program; a block has 512 or 1,024 bytes.
-        shell.args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "sh"]);
-        shell.arg(command.get_program()).args(command.get_args());
-        *command = shell;
-        command.stdout(Stdio::piped());
-    };
-    let program = Program::start_with("full", limited);
+    let program = Program::start_with("full", limit_files);
     let mut client = program.connect();
     client.join(CHANNEL, false, false);
     let text = "x".repeat(2_000);
@@ -79,6 +75,71 @@ fn when_a_file_cannot_grow_what_is_kept_goes_on_in_another() {
 }
 
 #[test]
+fn however_often_it_starts_in_vain_on_a_full_disk_what_was_acked_is_there_when_it_has_room() {
+    let program = Program::start("vain");
+    let mut client = program.connect();
+    client.join(CHANNEL, false, false);
+    let text = "x".repeat(20_000);
+    for n in 0..100 {
+        send(&mut client, &format!("n{n}"), &json!([n, text]));
+        assert_eq!(read_ack(&mut client), format!("n{n}"));
+    }
+    let data_dir = program.data_dir.clone();
+    let program = program.restart_after_a_kill(|serve| {
+        // As when it is killed while it writes.
+        let file = journal(&data_dir).pop().expect("there is a file");
+        let mut file = OpenOptions::new().append(true).open(file).expect("it can be written");
+        file.write_all(b"torn").expect("it is written");
+        for _ in 0..3 {
+            let mut command = Command::new(serve.get_program());
+            command.args(serve.get_args());
+            limit_files(&mut command);
+            command.stderr(Stdio::piped());
+            let mut child = command.spawn().expect("the program starts");
+            let mut said = String::new();
+            let mut words = child.stdout.take().expect("it is a pipe");
+            // Where it serves nevertheless, it says so.
+            let served = words.read(&mut [0; 64]).expect("it speaks or ends") > 0;
+            child.kill().ok();
+            child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("it is text");
+            child.wait().expect("it ends");
+            assert!(!served && said.contains("cannot use the journal"), "it serves: {said}");
+        }
+        let size: u64 = journal(&data_dir).iter().map(|file| size_of_file(file)).sum();
+        assert!(size < 4 << 20, "{size} bytes for 2 MB");
+    });
+    let mut client = program.connect();
+    client.join(CHANNEL, true, false);
+    let kept = payloads(&client.read("history"));
+    let numbers: Vec<_> = kept.iter().map(|payload| payload[0].as_u64()).collect();
+    assert_eq!(numbers, (0..100).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_disk_that_stays_full_is_not_filled_with_what_could_not_be_written_whole() {
+    let program = Program::start_with("filled", limit_files);
+    let mut client = program.connect();
+    client.join(CHANNEL, false, false);
+    let text = "x".repeat(20_000);
+    let mut is_taken = |n: u64| {
+        send(&mut client, &format!("n{n}"), &json!([n, text]));
+        let mut frame = client.read_any();
+        while frame["action"] == "ack" {
+            frame = client.read_any();
+        }
+        frame["action"] == "message"
+    };
+    let refused = (0..100).find(|n| !is_taken(*n)).expect("the disk is full");
+    // It tries again each second.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        assert!(!is_taken(refused));
+    }
+    let files = journal(&program.data_dir);
+    assert!(files.len() <= 3, "{files:?}");
+}
+
+#[test]
 fn without_the_disk_nothing_is_kept_and_nobody_is_misled() {
     let program = Program::start("memory");
     let mut client = program.connect();
@@ -101,6 +162,28 @@ fn without_the_disk_nothing_is_kept_and_nobody_is_misled() {
     let joined = client.read("join");
     assert_eq!(joined["payload"]["resumed"], false);
     assert_eq!(joined["payload"]["reason"], "epoch_changed");
+}
+
+/// Lets it write no file beyond half a megabyte, or one.
+fn limit_files(command: &mut Command) {
+    let mut shell = Command::new("sh");
+    // Without the trap the signal would end the program; a block has 512 or 1,024 bytes.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    *command = shell;
+    command.stdout(Stdio::piped());
+}
+
+/// The journal's files, in order.
+fn journal(data_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(data_dir.join("journal")).expect("there is a journal");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry is whole").path()).collect();
+    files.sort();
+    files
+}
+
+fn size_of_file(file: &Path) -> u64 {
+    fs::metadata(file).expect("a file has a size").len()
 }
 
 /// Reads along, and resumes after each kill.

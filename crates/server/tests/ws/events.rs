@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -118,7 +119,7 @@ fn a_wrong_token_and_a_missing_one_are_told_apart() {
     fs::create_dir_all(&other).expect("a temporary directory can be made");
     fs::write(other.join("admin-token"), "x".repeat(43)).expect("a file can be written");
     let wrong = command(program.port, &other, &one).output().expect("the program starts");
-    assert_fails(&wrong, 1, &["does not know the admin token of", "admin-token", "--data-dir"]);
+    assert_fails(&wrong, 1, &["does not know the token in", "admin-token", "--data-dir"]);
     let errors = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!errors.contains("xxx"), "{errors}");
     fs::remove_dir_all(&other).expect("the directory can be removed");
@@ -159,4 +160,44 @@ fn where_no_server_is_that_is_said() {
     let output = command(port, &program.data_dir, &one).output().expect("the program starts");
     let url = format!("the server at http://127.0.0.1:{port} cannot be asked");
     assert_fails(&output, 1, &[&url, "--url", "refused"]);
+}
+
+#[test]
+fn a_token_that_has_expired_is_told_apart_from_one_that_nobody_knows() {
+    let program = Program::start("event-expired");
+    let mut making = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
+    making.args(["admin-token", "--name", "ci", "--scope", "publish", "--expires", "1s"]);
+    let made = making.arg("--data-dir").arg(&program.data_dir).output().expect("it starts");
+    assert!(made.status.success(), "{made:?}");
+    let file = program.data_dir.join("expiring");
+    fs::write(&file, &made.stdout).expect("a file can be written");
+    let push = || {
+        let mut command =
+            command(program.port, &program.data_dir, &["--channel", ROOM, "--data", "1"]);
+        command.arg("--token-file").arg(&file).output().expect("the program starts")
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    let mut output = push();
+    while output.status.success() && Instant::now() < end {
+        output = push();
+    }
+    assert_fails(&output, 1, &["this access token has expired; make a new one"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_with_secrets_that_others_may_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::start("shared-secrets");
+    let push = |warned: Option<&str>| {
+        let output = event(&program, &["--channel", ROOM, "--data", "1"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        assert_eq!(errors.contains("others than its owner may read"), warned.is_some(), "{errors}");
+        assert!(warned.is_none_or(|file| errors.contains(file)), "{errors}");
+    };
+    push(None);
+    let file = program.data_dir.join("admin-token");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).expect("the file is ours");
+    push(Some("admin-token"));
 }

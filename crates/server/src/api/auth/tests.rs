@@ -38,7 +38,7 @@ fn with_passwords(
     options: AccountOptions,
     passwords: Passwords,
 ) -> Accounts {
-    let attempts = Mutex::new(RateLimit::new(options.attempts, Instant::now()));
+    let attempts = Mutex::new(Attempts::new(options.attempts));
     let parts = Parts { store, key: KEY, verifier, options, attempts, passwords };
     Accounts { parts: Arc::new(parts) }
 }
@@ -182,7 +182,8 @@ async fn what_is_as_long_as_it_may_be_is_taken() {
 async fn what_is_no_json_is_told_and_what_is_too_much_is_not_read() {
     let accounts = accounts("json", OPTIONS);
     let long = json!({ "password": "x".repeat(MAX_BODY) }).to_string();
-    for input in ["", "{", "[1]", "\"text\"", &long] {
+    let in_order = r#"["Thor", "thor@asgard.example", "by my hammer"]"#;
+    for input in ["", "{", "[1]", "\"text\"", in_order, &long] {
         let (status, answer, _) = ask_from("192.0.2.1", &accounts, "/signup", input).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
         assert_eq!(answer["code"], "ERROR_CODE_INPUT_ERROR");
@@ -329,4 +330,17 @@ async fn only_tokens_of_this_server_for_people_of_this_server_say_who_one_is() {
     ] {
         assert!(matches!(accounts.bearer(&wrong).await, Err(AuthError::Unauthorized)), "{wrong}");
     }
+}
+
+#[test]
+fn whoever_has_many_networks_leaves_others_their_attempts() {
+    let (mut attempts, now) = (Attempts::new(2), Instant::now());
+    let mut take = |address: String| {
+        let address: IpAddr = address.parse().expect("it is an address");
+        u32::from(attempts.take(address.into(), now).is_ok())
+    };
+    let many: u32 = (0..=0xffff).map(|network| take(format!("2001:db8:1:{network:x}::1"))).sum();
+    assert_eq!(many, 2 * NETWORKS_OF_A_SITE);
+    let others: u32 = (0..100).map(|other| take(format!("192.0.2.{other}"))).sum();
+    assert_eq!(others, 100);
 }

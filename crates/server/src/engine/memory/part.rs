@@ -60,31 +60,38 @@ impl Part {
         self.channel(name)
     }
 
-    /// Takes a channel that the journal had. Returns the bytes that went for it.
-    pub(super) fn adopt(&mut self, name: &ChannelName, ledger: Ledger<Seat>) -> usize {
+    /// Takes a channel that the journal had, however many there are: it may have had members until a
+    /// moment ago, who come back.
+    pub(super) fn adopt(&mut self, name: &ChannelName, ledger: Ledger<Seat>) {
         self.channels.insert(name.clone(), Channel::new(ledger, true));
-        self.retire(name, None)
+        self.rest(name);
     }
 
     /// Nobody is in the channel any more: it goes when too many others like it have been idle for less
     /// long. Returns the bytes that went.
     pub(super) fn retire(&mut self, name: &ChannelName, journal: Option<&Journal>) -> usize {
-        let Some(channel) = self.channels.get_mut(name) else { return 0 };
-        self.idle.remove(&channel.idle);
-        self.bare.remove(&channel.idle);
-        self.idle_count += 1;
-        channel.idle = self.idle_count;
-        if !channel.ledger.has_history() {
-            self.bare.insert(self.idle_count, name.clone());
+        if !self.rest(name) {
             let is_full = self.bare.len() > MAX_BARE_CHANNELS / PARTS;
             return if is_full { self.forget_bare(journal) } else { 0 };
         }
-        self.idle.insert(self.idle_count, name.clone());
         if self.idle.len() <= MAX_IDLE_CHANNELS / PARTS {
             return 0;
         }
         self.forgotten += 1;
         self.forget_idle(journal)
+    }
+
+    /// Counts a channel as the one that has been idle for the shortest time; whether it has a history.
+    fn rest(&mut self, name: &ChannelName) -> bool {
+        let Some(channel) = self.channels.get_mut(name) else { return false };
+        self.idle.remove(&channel.idle);
+        self.bare.remove(&channel.idle);
+        self.idle_count += 1;
+        channel.idle = self.idle_count;
+        let has_history = channel.ledger.has_history();
+        let line = if has_history { &mut self.idle } else { &mut self.bare };
+        line.insert(self.idle_count, name.clone());
+        has_history
     }
 
     /// Adds what there is to `census`.
@@ -138,6 +145,11 @@ impl Part {
 impl Channel {
     fn new(ledger: Ledger<Seat>, journaled: bool) -> Self {
         Self { ledger, shards: Vec::new(), idle: 0, journaled }
+    }
+
+    /// Whether the journal has all of it.
+    pub(super) const fn is_journaled(&self) -> bool {
+        self.journaled
     }
 
     /// Tells the journal of what was published last, for a channel that keeps `history`.
