@@ -23,16 +23,7 @@ const ROWS = [
 
 /** Rows without a case, and why. Whoever adds a case takes its row out of here. */
 const WITHOUT_CASE = new Map([
-  ["12.18", "triggers are not built yet"],
-  ["12.19", "triggers are not built yet"],
-  ["12.20", "triggers are not built yet"],
-  ["12.21", "triggers are not built yet"],
-  ["12.22", "triggers are not built yet"],
-  ["12.23", "triggers are not built yet"],
-  ["12.25", "closing a connection whose token expires is not built yet"],
-  ["12.38", "rate limits are not built yet"],
   ["12.39", "needs several nodes; crates/server/tests/engine.rs holds the order on one"],
-  ["12.40", "the allow-list of origins is not built yet"],
 ]);
 
 describe("the contract", () => {
@@ -80,6 +71,26 @@ describe("a case that does not hold", () => {
     await check(`A> {"action":"ping"}\nA< {"action":"<_: number>"}\n`, /is "pong", no number/);
     await check(`A> {"action":"<nobody>"}\n`, /nothing that was read is called <nobody>/);
     await check(`A> {"action":"ping"}\nA> {"action":"dance"}\nA<~ {"action":"pong"}\nA<~ {"action":"pong"}\n`, /line 8: the frames do not fit these 2 lines/);
+  });
+
+  test("cannot leave a question of a trigger unread, or take another for it", async () => {
+    const hook = 'serve --trigger-timeout 1s\nhook H {"channel":"room","actions":{"message":true}}\n\n';
+    const head = HEAD.replace(/}\n\n$/, `,"client_public_messaging":true}\n${hook}`);
+    const message = (payload) => `A> {"action":"message","options":{"channel":"room"},"payload":${payload}}\n`;
+    const check = (transcript, fault) => assert.rejects(new Case("cases/x.txt", `${head}A joins room\n${transcript}`).play(), fault);
+    await check(`${message(1)}H< {"action":"join"}\n`, /line 10: the question has the keys/);
+    await check(`${message(1)}H< "<_>"\nH> false\nA< "<_>"\nH> null\n`, /line 13: there is no question to answer/);
+    await check(`${message(1)}A< has trigger_failed\n`, /H was asked more than the transcript says/);
+    await check(`H joins room\n`, /line 9: a webhook does not do this/);
+  });
+
+  test("sees who is let in and who is not", async () => {
+    await check("A is refused 403 anything\n", /line 6: A was let in/);
+    const head = HEAD.replace("covers", 'client A {"path":"/nowhere"}\ncovers');
+    const play = (line) => new Case("cases/x.txt", `${head}${line}\n`).play();
+    await assert.rejects(play("A opens"), /line 7: the handshake is answered with 404/);
+    await assert.rejects(play("A is refused 403 x"), /line 7: this came: {"status":404/);
+    await assert.rejects(play("A is refused 404 xyz"), /line 7: this came: {"status":404/);
   });
 
   test("can ask for a server with other options", async () => {

@@ -25,7 +25,13 @@ export class Client {
     socket.on("message", (data, isBinary) => arrive(isBinary ? { binary: data.length } : { text: data.toString() }));
     socket.on("pong", (data) => arrive({ pong: data.toString() }));
     socket.on("close", (code) => arrive({ close: code }));
-    await once(socket, "open");
+    const refusal = once(socket, "unexpected-response").then(async ([, response]) => {
+      const text = Buffer.concat(await response.toArray()).toString();
+      throw Object.assign(new Error(`the handshake is answered with ${response.statusCode}: ${text}`), {
+        refusal: { status: response.statusCode, text },
+      });
+    });
+    await Promise.race([once(socket, "open"), refusal]);
     // From here on an end without a close frame is an arrival as well: 1006.
     socket.on("error", () => {});
     return client;

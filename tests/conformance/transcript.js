@@ -21,7 +21,9 @@ export function parse(text, first = 1) {
 
 /**
  * Where transcripts are played. Its world says how a client of some name connects, `open(name)`, and
- * may know an administrator, `admin(method, path, body)`. cases/README.md describes the lines.
+ * may know an administrator, `admin(method, path, body)`, webhooks by their names, `hooks`, and how to
+ * `restart` the server and to wait until the token of some name `expires`. cases/README.md describes
+ * the lines.
  */
 export class Stage {
   #world;
@@ -56,15 +58,46 @@ export class Stage {
   }
 
   async #step(line, together) {
-    const [, name, sign, rest] = /^(\w+)(>|<~|<| joins| opens)(?: (.*))?$/.exec(line) ?? [];
+    const [, name, sign, rest] = /^(\w+)(>|<~|<| joins| opens| is refused|'s token expires)(?: (.*))?$/.exec(line) ?? [];
     if (name === "admin" && sign === "<") return match(this.#answer, JSON.parse(rest), this.#values, "the answer");
+    if (line === "the server restarts") return this.#world.restart();
     if (sign === undefined) return this.#administer(line);
+    if (sign === " is refused") return this.#isRefused(name, rest);
+    if (sign === "'s token expires") return this.#world.expires(name);
+    const hook = this.#world.hooks?.get(name);
+    if (hook) return this.#consult(hook, name, sign, rest);
     if (!this.#clients.has(name)) this.#clients.set(name, await this.#world.open(name));
     const client = this.#clients.get(name);
     if (sign === ">") await this.#send(client, rest);
     else if (sign === "<~") await this.#readSet(client, together);
     else if (sign === "<") await this.#read(name, client, rest);
     else if (sign === " joins") await this.#join(name, client, rest);
+  }
+
+  async #isRefused(name, text) {
+    const [, status, rest] = /^(\d{3}) (.*)$/.exec(text);
+    const refusal = await this.#world.open(name).then(
+      (client) => client.end(),
+      (error) => error.refusal ?? assert.fail(error),
+    );
+    assert.ok(refusal, `${name} was let in`);
+    const came = `this came: ${JSON.stringify(refusal)}`;
+    assert.equal(refusal.status, Number(status), came);
+    assert.ok(refusal.text.includes(rest), came);
+  }
+
+  async #consult(hook, name, sign, text) {
+    const [, verb, status, rest] = /^(text|status|drop|nothing)(?: (?<=status )(\d{3}))?(?: (.*))?$/.exec(text) ?? [];
+    if (sign === "<" && verb === "nothing") hook.hasReadAll(name);
+    else if (sign === "<") match(await hook.next(text), JSON.parse(text), this.#values, "the question");
+    else if (sign !== ">") assert.fail("a webhook does not do this");
+    else if (verb === "drop") hook.answer(undefined);
+    else if (verb) hook.answer(rest ?? "", status && Number(status));
+    else {
+      const answer = fill(text, this.#values);
+      JSON.parse(answer);
+      hook.answer(answer);
+    }
   }
 
   async #send(client, text) {
@@ -140,6 +173,7 @@ export class Stage {
     for (let round = 0; round < 2; round += 1) {
       for (const [name, client] of open) await client.hasReadAll(name);
     }
+    for (const [name, hook] of this.#world.hooks ?? []) hook.hasReadAll(name);
   }
 }
 

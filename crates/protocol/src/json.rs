@@ -169,10 +169,10 @@ impl ClientFrame<'_> {
         ChannelName::parse(name.unwrap_or_default())
     }
 
-    /// The name as it was sent, no longer than a legal one, for the error about it.
+    /// The name as it was sent, all of it: clients look for the listener to the error by the whole
+    /// name. It is no longer than the frame that it came in.
     fn channel_as_written(&self) -> Option<String> {
-        let name = self.options.as_ref()?.channel.as_deref()?;
-        Some(name.chars().take(ChannelName::MAX_LENGTH).collect())
+        self.options.as_ref()?.channel.as_deref().map(str::to_owned)
     }
 
     fn invalid_channel(&self, action: Action, error: ChannelNameError) -> DecodeError {
@@ -314,12 +314,16 @@ mod tests {
 
     #[test]
     fn an_error_about_a_name_is_for_whoever_uses_it() {
-        let error = ClientMessage::decode(r#"{"action":"join","options":{"channel":" a"}}"#);
-        let error = error.expect_err("the name is not legal");
-        assert_eq!(
-            (error.code, error.channel.as_deref()),
-            (ErrorCode::InvalidChannelName, Some(" a"))
-        );
+        let long = "ä".repeat(10_000);
+        for name in [" a", &long] {
+            for (action, code) in
+                [("join", ErrorCode::InvalidChannelName), ("dance", ErrorCode::UnknownAction)]
+            {
+                let text = format!(r#"{{"action":"{action}","options":{{"channel":"{name}"}}}}"#);
+                let error = ClientMessage::decode(&text).expect_err("the frame is no message");
+                assert_eq!((error.code, error.channel.as_deref()), (code, Some(name)));
+            }
+        }
     }
 
     #[test]

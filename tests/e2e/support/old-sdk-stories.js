@@ -141,6 +141,10 @@ export function tellStories(home) {
       assert.equal(error.payload.message, "Anonymous clients cannot join this channel.");
       await thor.do((me) => void me.open("nowhere"));
       assert.equal((await thor.untilError((one) => one.options.channel === "nowhere")).payload.message, "Channel not found.");
+      // It compares whole names, also of those that are too long.
+      await thor.do((me) => void me.open("x".repeat(256)));
+      const { payload, options } = await thor.untilError((one) => one.payload.code === "invalid_channel_name");
+      assert.deepEqual([payload.message, options.channel.length], ["The channel name is longer than 255 characters.", 256]);
     });
 
     test("sends to authenticated clients only", async (t) => {

@@ -205,7 +205,7 @@ fn a_thousand_joins_and_one_more_disturb_nobody() {
 }
 
 #[test]
-fn a_name_that_is_none_is_told_and_a_long_one_is_cut() {
+fn a_name_that_is_none_comes_back_whole_with_the_reason() {
     let mut neighbours = Neighbours::new();
     let mut client = neighbours.server.connect();
     for name in [
@@ -226,10 +226,12 @@ fn a_name_that_is_none_is_told_and_a_long_one_is_cut() {
     let longest = format!("chat/{}", "x".repeat(250));
     client.join(&longest, false, false);
     for more in [1, 1_000_000] {
-        client.send(join(&format!("{longest}{}", "x".repeat(more)), false, false));
+        let name = format!("{longest}{}", "x".repeat(more));
+        client.send(join(&name, false, false));
         let error = client.read("error");
         assert_eq!(error["payload"]["code"], "invalid_channel_name");
-        assert_eq!(error["options"]["channel"], *longest);
+        // Not assert_eq: a name of a million characters is no message for people.
+        assert!(error["options"]["channel"] == name);
     }
     neighbours.expect_peace();
 }
