@@ -1,36 +1,55 @@
 // The classes applications know. What they do is decided in Rust; here is only what they look like.
 
 import { Client as CoreClient } from "./core.js";
-import { load } from "./loader.js";
+import { RestClient, realtimeToken } from "./rest.js";
+import { XanoObjectStorage } from "./storage.js";
 
 export * from "./enums.js";
+export {
+  XanoContentType,
+  XanoEventStream,
+  XanoFile,
+  XanoRequestError,
+  XanoRequestType,
+  XanoResponse,
+  XanoStorageKeys,
+} from "./rest.js";
+export * from "./storage.js";
 
 // The minifier renames classes; `name` is what consoles show.
-export class XanoClient {
+export class XanoClient extends RestClient {
   static name = "XanoClient";
   #core;
 
   constructor(config) {
-    load();
+    super(config);
     this.#core = new CoreClient(config);
   }
 
   channel(name, options = {}) {
+    this.#core.setToken(this[realtimeToken]());
     return new XanoRealtimeChannel(name, options, this.#core.channel(`${name}`, options));
   }
 
-  hasRealtimeAuthToken() {
-    return this.#core.hasToken();
-  }
-
   setRealtimeAuthToken(token) {
-    this.#core.setToken(token);
+    super.setRealtimeAuthToken(token);
+    this.#core.setToken(this[realtimeToken]());
     return this;
   }
 
   realtimeReconnect() {
+    this.#core.setToken(this[realtimeToken]());
     this.#core.reconnect();
     return this;
+  }
+}
+
+/** The same where nothing is kept when the program ends. */
+export class XanoNodeClient extends XanoClient {
+  static name = "XanoNodeClient";
+
+  constructor(config) {
+    super({ ...config, storage: config?.storage ?? new XanoObjectStorage() });
   }
 }
 

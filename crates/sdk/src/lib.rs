@@ -17,6 +17,7 @@ mod line;
 mod output;
 mod presence;
 mod queue;
+pub mod rest;
 pub mod web;
 
 pub use address::{Config, ConfigError};

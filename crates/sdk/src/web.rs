@@ -9,6 +9,7 @@ mod frame;
 mod memory;
 mod page;
 mod read;
+pub mod rest;
 mod socket;
 mod timer;
 
