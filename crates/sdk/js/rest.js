@@ -106,8 +106,8 @@ export class RestClient {
     this.#config = { ...config };
     const { authToken, customAxiosRequestConfig, realtimeAuthToken, storage } = this.#config;
     this.#storage = storage ?? new XanoLocalStorage();
-    if (authToken !== undefined) this.#store(XanoStorageKeys.AuthToken, authToken || null);
-    if (realtimeAuthToken !== undefined) this.#setRealtimeToken(realtimeAuthToken || null);
+    if (authToken !== undefined) this.setAuthToken(isText(authToken) ? authToken : null);
+    if (realtimeAuthToken !== undefined) this.#setRealtimeToken(realtimeAuthToken);
     for (const name of Object.keys(customAxiosRequestConfig ?? {})) {
       if (!SETTINGS.includes(name)) console.warn(`xano-realtime: customAxiosRequestConfig.${name} ${NO_MEANING}`);
     }
@@ -181,8 +181,8 @@ export class RestClient {
   }
 
   #setRealtimeToken(token) {
-    this.#store(XanoStorageKeys.RealtimeAuthToken, token);
     this.#realtimeToken = isText(token) ? token : null;
+    this.#store(XanoStorageKeys.RealtimeAuthToken, this.#realtimeToken);
   }
 
   /** Throws at once what is wrong with the call; the promise is about the request. */
