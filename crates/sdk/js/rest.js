@@ -87,6 +87,7 @@ export class XanoRequestError extends Error {
 
   constructor(message, response) {
     super(message);
+    this.name = XanoRequestError.name;
     this.getResponse = () => response;
   }
 }

@@ -95,7 +95,7 @@ export class XanoCookieStorage extends XanoBaseStorage {
 
   getAll() {
     // Without cookies there is one part, and it is empty.
-    const parts = document.cookie.split("; ").filter(Boolean);
+    const parts = (globalThis.document?.cookie ?? "").split("; ").filter(Boolean);
     return Object.fromEntries(
       parts.map((part) => {
         const [key, ...value] = part.split("=");

@@ -10,7 +10,10 @@ export class Recorder {
   requests = [];
   /** Sub-protocols of the WebSockets that were opened, null for none. */
   sockets = [];
-  #server = createServer((request, response) => this.#answer(request, response));
+  /** How many answers were ended by who asked. */
+  left = 0;
+  // Who asked may leave before it has said all.
+  #server = createServer((request, response) => this.#answer(request, response).catch(() => {}));
 
   static async start() {
     const recorder = new Recorder();
@@ -37,9 +40,14 @@ export class Recorder {
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     const url = new URL(request.url, this.origin);
+    if (request.headers.origin) allow(request, response);
+    if (request.method === "OPTIONS") return void response.writeHead(204).end();
     if (url.pathname === "/page") return void response.setHeader("content-type", "text/html").end("<!doctype html>");
     if (url.pathname === "/favicon.ico") return void response.writeHead(404).end();
     this.requests.push({ ...described(request, body), cookie: request.headers.cookie });
+    response.on("close", () => {
+      if (!response.writableFinished) this.left += 1;
+    });
     const name = url.pathname.replace(/^.*\//, "");
     const answer = ANSWERS[name];
     if (answer) await answer(response, request);
@@ -56,6 +64,13 @@ export class Recorder {
     socket.on("error", () => {});
     socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   }
+}
+
+function allow({ headers }, response) {
+  response.setHeader("access-control-allow-origin", headers.origin);
+  response.setHeader("access-control-allow-credentials", "true");
+  response.setHeader("access-control-allow-methods", "*");
+  response.setHeader("access-control-allow-headers", headers["access-control-request-headers"] ?? "");
 }
 
 function described(request, body) {
@@ -131,6 +146,17 @@ const ANSWERS = {
   pieces: stream("text/event-stream", utf8("data: ü🦸\r\n\r\ndata: b\n\n"), 7, 9, 11, 14, 15, 16, 20),
   comment: text("text/event-stream", ":data: hidden\n\ndata: a\u2028b\n\n"),
   untyped: stream("application/octet-stream", utf8("data: 1\n\ndata: 2\n\n"), 9),
+  huge: async (response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write("data: ");
+    for (let sent = 0; sent < 18 && !response.destroyed; sent += 1) {
+      await new Promise((done) => response.write("x".repeat(1 << 20), done));
+    }
+  },
+  login: (response) => json(response, 200, { authToken: "of-the-login" }),
+  me: (response, { headers }) =>
+    headers.authorization === "Bearer of-the-login" ? json(response, 200, { name: "Wanda" }) : json(response, 401, { message: "Who?" }),
+  ask: text("text/event-stream", 'event: word\nid: 1\ndata: {"a":1}\n\ndata: plain\n\n'),
   endless: async (response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write("data: 1\n\n");
