@@ -10,6 +10,7 @@ export class Recorder {
   requests = [];
   /** Sub-protocols of the WebSockets that were opened, null for none. */
   sockets = [];
+  #upgraded = [];
   /** How many answers were ended by who asked. */
   left = 0;
   // Who asked may leave before it has said all.
@@ -26,6 +27,7 @@ export class Recorder {
 
   async stop() {
     this.#server.closeAllConnections();
+    this.#upgraded.forEach((socket) => socket.destroy());
     this.#server.close();
     await once(this.#server, "close");
   }
@@ -61,7 +63,7 @@ export class Recorder {
     const accept = createHash("sha1").update(key).digest("base64");
     const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
     if (protocol) lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
-    socket.on("error", () => {});
+    this.#upgraded.push(socket.on("error", () => {}));
     socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   }
 }
