@@ -335,7 +335,7 @@ export type XanoStreamingCallback = (event: XanoEventStream) => void;
  * What clients do besides realtime.
  *
  * A request throws at once when it cannot be made: "no_base_url" without an address,
- * "params_unreadable" for parameters that contain themselves. Its promise rejects with a
+ * "params_too_deep" for parameters that contain themselves. Its promise rejects with a
  * {@link XanoRequestError} when the answer is an error, and without an answer with an `Error` whose
  * `code` is "ERR_NETWORK", "ECONNABORTED" after the timeout, "ERR_CANCELED" by the signal, or
  * "event_too_large" when a stream holds an event of more than 16 MiB. Answers have no bound, and

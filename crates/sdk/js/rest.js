@@ -1,8 +1,9 @@
-// The half of the client that asks the API. How addresses are spelled and streams are read is Rust;
-// here is what only JavaScript can hold, and what in Rust would be a multiple of its size.
+// The half of the client that asks the API. Streams are read in Rust; the rest walks JavaScript's own
+// values, and would be a multiple of its size there.
 
-import { EventStream, requestAddress } from "./core.js";
+import { EventStream } from "./core.js";
 import { coded, load } from "./loader.js";
+import { addressOf } from "./query.js";
 import { XanoLocalStorage } from "./storage.js";
 
 export const XanoContentType = Object.freeze({
@@ -195,7 +196,7 @@ export class RestClient {
     const own = pairs(params);
     const names = new Set(own.map(([name]) => name));
     const usual = pairs(settings.params).filter(([name]) => !names.has(name));
-    const url = requestAddress(base, `${endpoint ?? ""}`, [...usual, ...own]);
+    const url = addressOf(base, `${endpoint ?? ""}`, [...usual, ...own]);
     const body = bodyOf(content);
     const fields = this.#headers(body, [...pairs(settings.headers), ...pairs(headers)]);
     const credentials = settings.withCredentials ? "include" : undefined;
@@ -275,6 +276,7 @@ async function readEvents(reader, answered, onEvent) {
       const { done, value } = await answered(reader.read());
       if (done) return;
       const parts = events.push(decoder.decode(value, { stream: true }));
+      if (!parts) throw coded("The stream holds an event of more than 16 MiB.", "event_too_large");
       while (parts.length) {
         const [data, id, type] = parts.splice(0, 3);
         onEvent(new XanoEventStream({ data, id, type }));

@@ -4,12 +4,13 @@
 //! client, and is taken out one by one. A call from within a listener only adds to it.
 
 mod console;
+pub mod events;
 mod frame;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 mod memory;
 mod page;
 mod read;
-pub mod rest;
+
 mod socket;
 mod timer;
 

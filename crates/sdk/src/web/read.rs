@@ -109,7 +109,7 @@ fn member(info: JsValue) -> Option<Member<JsValue>> {
 }
 
 /// A field of an object; `undefined` where it is null, or missing, or there is no object.
-pub(super) fn field(object: &JsValue, name: &str) -> JsValue {
+fn field(object: &JsValue, name: &str) -> JsValue {
     present(Reflect::get(object, &name.into()).unwrap_or_default())
 }
 

@@ -13,14 +13,14 @@ pub struct EventParser {
 }
 
 /// One event, as the stream tells it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StreamedEvent {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StreamedEvent<'a> {
     /// Its lines, with line feeds between them.
-    pub data: String,
+    pub data: &'a str,
     /// The last id that the stream told, with this event or before; empty without one.
-    pub id: String,
+    pub id: &'a str,
     /// `message` when the stream says nothing.
-    pub kind: String,
+    pub kind: &'a str,
 }
 
 /// What has come of an event is more than [`EventParser::MAX_EVENT`] bytes; the stream is to be given
@@ -37,19 +37,19 @@ impl EventParser {
     pub fn push(
         &mut self,
         piece: &str,
-        mut each: impl FnMut(StreamedEvent),
+        mut each: impl FnMut(StreamedEvent<'_>),
     ) -> Result<(), EventTooLarge> {
         for letter in piece.chars() {
             let is_return = letter == '\r';
-            if is_return || (letter == '\n' && !self.returned) {
-                let line = std::mem::take(&mut self.line);
-                if !line.is_empty() {
-                    self.read(&line);
-                } else if let Some(event) = self.complete() {
-                    each(event);
-                }
-            } else if letter != '\n' {
+            if letter != '\n' && !is_return {
                 self.line.push(letter);
+            } else if is_return || !self.returned {
+                if self.line.is_empty() {
+                    self.complete(&mut each);
+                } else {
+                    self.read();
+                    self.line.clear();
+                }
             }
             self.returned = is_return;
         }
@@ -57,7 +57,8 @@ impl EventParser {
         if waits > Self::MAX_EVENT { Err(EventTooLarge) } else { Ok(()) }
     }
 
-    fn read(&mut self, line: &str) {
+    fn read(&mut self) {
+        let line = self.line.as_str();
         let colon = line.bytes().position(|byte| byte == b':').unwrap_or(line.len());
         let (field, value) = line.split_at(colon);
         let value = value.strip_prefix(':').unwrap_or(value);
@@ -74,15 +75,14 @@ impl EventParser {
         }
     }
 
-    fn complete(&mut self) -> Option<StreamedEvent> {
-        let mut data = std::mem::take(&mut self.data);
-        let mut kind = std::mem::take(&mut self.kind);
+    fn complete(&mut self, each: &mut impl FnMut(StreamedEvent<'_>)) {
         // The last line feed ends the data; without one there was none.
-        data.pop()?;
-        if kind.is_empty() {
-            kind.push_str("message");
+        if self.data.pop().is_some() {
+            let kind = if self.kind.is_empty() { "message" } else { &self.kind };
+            each(StreamedEvent { data: &self.data, id: &self.id, kind });
         }
-        Some(StreamedEvent { data, id: self.id.clone(), kind })
+        self.data.clear();
+        self.kind.clear();
     }
 }
 
@@ -90,15 +90,19 @@ impl EventParser {
 mod tests {
     use super::*;
 
-    fn event(kind: &str, id: &str, data: &str) -> StreamedEvent {
-        StreamedEvent { data: data.to_owned(), id: id.to_owned(), kind: kind.to_owned() }
+    /// Kind, id and data.
+    type Told = [String; 3];
+
+    fn event(kind: &str, id: &str, data: &str) -> Told {
+        [kind, id, data].map(str::to_owned)
     }
 
-    fn read(pieces: &[&str]) -> Vec<StreamedEvent> {
+    fn read(pieces: &[&str]) -> Vec<Told> {
         let mut parser = EventParser::default();
         let mut events = Vec::new();
         for piece in pieces {
-            parser.push(piece, |event| events.push(event)).expect("small events");
+            let each = |told: StreamedEvent<'_>| events.push(event(told.kind, told.id, told.data));
+            parser.push(piece, each).expect("small events");
         }
         events
     }
@@ -129,8 +133,8 @@ mod tests {
     fn an_event_without_data_is_none_and_its_kind_is_forgotten() {
         assert_eq!(read(&["event: a\n\ndata: b\n\n"]), [event("message", "", "b")]);
         assert_eq!(read(&["data\n\n"]), [event("message", "", "")]);
-        assert_eq!(read(&["data: cut off"]), []);
-        assert_eq!(read(&["data: cut off\n"]), []);
+        assert!(read(&["data: cut off"]).is_empty());
+        assert!(read(&["data: cut off\n"]).is_empty());
     }
 
     #[test]
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn an_id_lasts_until_another_comes_and_one_with_a_nul_does_not() {
         let text = "id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n";
-        let ids: Vec<String> = read(&[text]).into_iter().map(|event| event.id).collect();
+        let ids: Vec<String> = read(&[text]).into_iter().map(|[_, id, _]| id).collect();
         assert_eq!(ids, ["1", "1", ""]);
     }
 
