@@ -316,6 +316,23 @@ export declare class XanoRequestError<Body = any> extends Error {
   getResponse: () => XanoResponse<Body>;
 }
 
+/** What a form is made of; kept for code that names the type. */
+export interface XanoFormData {
+  formData: any;
+  hasFile: boolean;
+  rawFormData: Record<any, any>;
+}
+
+/** What a request is made of; kept for code that names the type. */
+export interface XanoRequestParams {
+  bodyParams?: Record<any, any>;
+  endpoint: string;
+  headerParams?: Record<any, any>;
+  method: XanoRequestType;
+  streamingCallback?: XanoStreamingCallback;
+  urlParams?: Record<any, any>;
+}
+
 /** A server-sent event. */
 export declare class XanoEventStream {
   constructor(event: { data: string; id: string; type: string });
