@@ -108,7 +108,7 @@ export class RestClient {
     this.#config = { ...config };
     const { authToken, customAxiosRequestConfig, realtimeAuthToken, storage } = this.#config;
     this.#storage = storage ?? new XanoLocalStorage();
-    if (authToken !== undefined) this.setAuthToken(isText(authToken) ? authToken : null);
+    if (authToken !== undefined) this.#store(XanoStorageKeys.AuthToken, isText(authToken) ? authToken : null);
     if (realtimeAuthToken !== undefined) this.#setRealtimeToken(realtimeAuthToken);
     for (const name of Object.keys(customAxiosRequestConfig ?? {})) {
       if (!SETTINGS.includes(name)) console.warn(`xano-realtime: customAxiosRequestConfig.${name} ${NO_MEANING}`);
@@ -277,9 +277,8 @@ async function readEvents(reader, answered, onEvent) {
       if (done) return;
       const parts = events.push(decoder.decode(value, { stream: true }));
       if (!parts) throw coded("The stream holds an event of more than 16 MiB.", "event_too_large");
-      while (parts.length) {
-        const [data, id, type] = parts.splice(0, 3);
-        onEvent(new XanoEventStream({ data, id, type }));
+      for (let at = 0; at < parts.length; at += 3) {
+        onEvent(new XanoEventStream({ data: parts[at], id: parts[at + 1], type: parts[at + 2] }));
       }
     }
   } finally {

@@ -81,6 +81,11 @@ export const calls = [
       .get("/users", {}, { "X-Both": "call", "X-Call": "2", "X-Number": 3, "X-Null": null, "X-False": false, "X-Undefined": undefined }))),
   call("headers that are cased differently", async ({ make, see }) =>
     see(await make({ customAxiosRequestConfig: { headers: { "x-both": "client" } } }).get("/users", {}, { "X-BOTH": "call" }))),
+  call("headers of unusual letters", async ({ make, see }) => see(await make().get("/users", {}, { "X-Name": "  Zoë  " }))),
+  call("a header that is a list", async ({ make, see }) => see(await make().get("/users", {}, { "X-List": ["a", "b"] })),
+    { differs: "Headers that are lists", place: "node", ours: [["GET", "/api:1/users", { accept: "application/json, text/plain, */*", "x-list": "a,b" }]] }),
+  call("headers that HTTP cannot hold", async ({ make, see }) => see(await make().get("/users", {}, { "X-Name": "名前" })),
+    { differs: "Headers that HTTP cannot hold", ours: [] }),
   call("a header that replaces what is usual", async ({ make, see }) =>
     see(await make().post("/users", { a: 1 }, { accept: "text/csv", "content-type": "text/plain" }))),
   call("a token", async ({ make, see }) => [
