@@ -1,6 +1,7 @@
 //! The registry of one thread's sessions and channels, and every decision about them.
 
 mod answer;
+mod call;
 mod request;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,6 +12,7 @@ use protocol::{
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 use slab::Slab;
 
 use crate::channel::{Channel, ChannelKey};
@@ -33,7 +35,17 @@ pub struct Hub {
     channels: Slab<Channel>,
     names: HashMap<ChannelName, ChannelKey>,
     ids: SmallRng,
+    drain: Option<Drain>,
     outputs: VecDeque<Output>,
+    /// How many calls there were: the next one's number.
+    calls: u64,
+}
+
+/// The sessions there were when the node was told to stop, in random order.
+#[derive(Debug)]
+struct Drain {
+    total: usize,
+    left: Vec<SessionKey>,
 }
 
 /// How far a session may go.
@@ -41,6 +53,10 @@ pub struct Hub {
 pub struct Limits {
     /// Channels one session may be in; one more join is refused with `too_many_channels`.
     pub channels_per_session: usize,
+    /// Requests of one session that wait for triggers; one more is refused with `overloaded`.
+    pub waiting_per_session: usize,
+    /// Their bytes, with the same consequence.
+    pub waiting_bytes: usize,
     /// Malformed frames in a row that end a session, with close code 1008.
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
@@ -60,7 +76,14 @@ pub struct Now {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { channels_per_session: 1_000, malformed_frames: 3, ping_after: 25, dead_after: 60 }
+        Self {
+            channels_per_session: 1_000,
+            waiting_per_session: 256,
+            waiting_bytes: 4 << 20,
+            malformed_frames: 3,
+            ping_after: 25,
+            dead_after: 60,
+        }
     }
 }
 
@@ -74,7 +97,9 @@ impl Hub {
             channels: Slab::new(),
             names: HashMap::new(),
             ids: SmallRng::seed_from_u64(seed),
+            drain: None,
             outputs: VecDeque::new(),
+            calls: 0,
         }
     }
 
@@ -108,6 +133,13 @@ impl Hub {
         }
     }
 
+    /// The session's identity ends at this time, in milliseconds since 1970, and the session with it.
+    pub fn handle_expiry(&mut self, key: SessionKey, unix_ms: u64) {
+        if let Some(session) = self.session(key) {
+            session.ends = unix_ms;
+        }
+    }
+
     /// Something came from the session, be it a pong: it lives.
     pub fn handle_sign_of_life(&mut self, key: SessionKey, now: Now) {
         if let Some(session) = self.session(key) {
@@ -123,7 +155,10 @@ impl Hub {
         match ClientMessage::decode(text) {
             Ok(message) => {
                 session.malformed_in_a_row = 0;
-                self.handle_message(key, message, now);
+                match session.lines.is_empty() {
+                    true => self.handle_message(key, message, now),
+                    false => self.handle_in_line(key, (message, text), now),
+                }
             }
             Err(error) => self.handle_decode_error(key, &error),
         }
@@ -146,15 +181,18 @@ impl Hub {
         }
     }
 
-    /// Pings the silent and ends the dead. To be called about once a second.
+    /// Pings the silent, and ends the dead and those whose identity has ended. To be called about once a
+    /// second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
-        let mut dead = Vec::new();
+        let (mut dead, mut expired) = (Vec::new(), Vec::new());
         for (index, session) in (0..).zip(&mut self.sessions) {
             let Some(session) = session else { continue };
             let key = SessionKey { index, generation: session.generation };
             let silence = now.seconds.saturating_sub(session.last_seen);
-            if silence >= dead_after {
+            if session.ends <= now.unix_ms {
+                expired.push(key);
+            } else if silence >= dead_after {
                 dead.push(key);
             } else if silence >= ping_after * (u32::from(session.pings_unanswered) + 1) {
                 session.pings_unanswered += 1;
@@ -164,13 +202,31 @@ impl Hub {
         for key in dead {
             self.close(key, CloseCode::Idle);
         }
+        for key in expired {
+            self.refuse(key, (None, None), None, ErrorCode::InvalidToken);
+            self.close(key, CloseCode::TokenExpired);
+        }
     }
 
-    /// Ends every session: the node is about to stop.
-    pub fn handle_drain(&mut self) {
-        for key in self.keys() {
+    /// The node is about to stop, and `passed` of the time that it takes for that has passed (from 0
+    /// to 1): ends as large a share of the sessions, in random order, so that their clients do not
+    /// come back all at once. At 1 none is left, neither of those that have come since.
+    pub fn handle_drain(&mut self, passed: f64) {
+        let mut drain = self.drain.take().unwrap_or_else(|| {
+            let mut left = self.keys();
+            left.shuffle(&mut self.ids);
+            Drain { total: left.len(), left }
+        });
+        if passed >= 1.0 {
+            drain.left = self.keys();
+        }
+        // The first goes at once, and the others at even distances.
+        let gone = (passed.max(0.0) * drain.total as f64) as usize + 1;
+        let keep = if passed < 1.0 { drain.total.saturating_sub(gone) } else { 0 };
+        for key in drain.left.drain(keep.min(drain.left.len())..) {
             self.close(key, CloseCode::Draining);
         }
+        self.drain = Some(drain);
     }
 
     /// The administrator has changed the settings. What is new holds for all that comes from now on;
@@ -217,11 +273,13 @@ impl Hub {
         let payload = ErrorPayload { code: *code, message, action: action.as_deref() };
         let frame = encode::error(channel.as_deref(), None, payload);
         self.outputs.push_back(Output::Reply { session: key, frame });
-        if error.code != ErrorCode::MalformedFrame {
-            return;
-        }
         let limit = self.limits.malformed_frames;
         let Some(session) = self.session(key) else { return };
+        if error.code != ErrorCode::MalformedFrame {
+            // It was a frame, only not one that can be served: the row ends.
+            session.malformed_in_a_row = 0;
+            return;
+        }
         session.malformed_in_a_row += 1;
         if session.malformed_in_a_row >= limit {
             self.close(key, CloseCode::PolicyViolation);

@@ -8,6 +8,7 @@ use crate::channel::{AudienceClass, ChannelKey};
 use crate::engine::EngineCommand;
 use crate::publication::Publication;
 use crate::session::SessionKey;
+use crate::trigger::{CallId, Trigger};
 
 /// One thing to do. Carried out in order, so that a session reads its frames in the order in which
 /// they were decided.
@@ -60,6 +61,18 @@ pub enum Output {
     },
     /// Give a command to the engine.
     Engine(EngineCommand),
+    /// Ask a trigger, and give its answer to [`Hub::handle_called`](crate::Hub::handle_called).
+    Call {
+        /// Which question this is.
+        call: CallId,
+        /// Whom to ask.
+        trigger: Arc<Trigger>,
+        /// What to tell it: JSON.
+        input: Vec<u8>,
+    },
+    /// Call [`Hub::handle_waiting`](crate::Hub::handle_waiting) as soon as the session's next request
+    /// may be handled.
+    Resume(SessionKey),
     /// Send a protocol ping.
     Ping(SessionKey),
     /// Write what the session may still read, then end it with this code. For the hub it is gone.

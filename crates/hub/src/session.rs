@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
+use crate::line::Lines;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
 /// to a session that has gone never reaches its successor.
@@ -60,8 +61,12 @@ pub(crate) struct Session {
     memberships: Vec<ChannelKey>,
     /// When something last came from it, in seconds of the shard's own time.
     pub(crate) last_seen: u32,
+    /// When its token ends it, in milliseconds since 1970; never, as a rule.
+    pub(crate) ends: u64,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
+    /// What waits for triggers.
+    pub(crate) lines: Lines,
 }
 
 impl SessionId {
@@ -115,8 +120,10 @@ impl Session {
             member: Arc::new(member),
             memberships: Vec::new(),
             last_seen: now,
+            ends: u64::MAX,
             pings_unanswered: 0,
             malformed_in_a_row: 0,
+            lines: Lines::default(),
         }
     }
 

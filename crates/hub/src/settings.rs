@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::trigger::{Trigger, TriggerAction};
+
 /// The settings of a workspace's realtime, checked and ready for look-ups.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     exact: HashMap<String, Arc<ChannelSettings>>,
     /// Longest literal prefix first, then lowest id.
     nested: Vec<(String, Arc<ChannelSettings>)>,
+    /// By the id of their row, each list by ascending id.
+    triggers: HashMap<u64, Vec<Arc<Trigger>>>,
 }
 
 /// One declared channel. Field names are those of the Metadata API.
@@ -76,6 +80,30 @@ impl Settings {
         }
         settings.nested.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         settings
+    }
+
+    /// The same with these triggers.
+    pub fn with_triggers(mut self, mut triggers: Vec<Trigger>) -> Self {
+        triggers.sort_by_key(|trigger| trigger.id);
+        self.triggers.clear();
+        for trigger in triggers {
+            self.triggers.entry(trigger.channel_id).or_default().push(Arc::new(trigger));
+        }
+        self
+    }
+
+    /// Who is to be asked before `action` in the channels of a row, in order.
+    pub fn triggers(
+        &self,
+        channel_id: u64,
+        action: TriggerAction,
+    ) -> impl Iterator<Item = &Arc<Trigger>> {
+        // Looked at with every message: mostly there are none at all.
+        let found = match self.triggers.is_empty() {
+            true => None,
+            false => self.triggers.get(&channel_id),
+        };
+        found.into_iter().flatten().filter(move |trigger| trigger.is_for(action))
     }
 
     /// The row that decides for `name`, unless there is none or it is switched off.

@@ -19,6 +19,8 @@ pub enum CloseCode {
     Draining,
     /// The node has no room, or the client reads too slowly.
     Overloaded,
+    /// The token that named the session has expired, where the operator wants that to end it.
+    TokenExpired,
     /// No such connection hash, or realtime is switched off.
     UnknownHash,
     /// Pings stayed without an answer.
@@ -27,7 +29,7 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Normal,
         Self::ProtocolError,
         Self::Unsupported,
@@ -36,6 +38,7 @@ impl CloseCode {
         Self::TooBig,
         Self::Draining,
         Self::Overloaded,
+        Self::TokenExpired,
         Self::UnknownHash,
         Self::Idle,
     ];
@@ -52,6 +55,7 @@ impl CloseCode {
             Self::Draining => 1012,
             // The two from which clients of the first version come back by themselves.
             Self::Overloaded | Self::Idle => 1013,
+            Self::TokenExpired => 4401,
             Self::UnknownHash => 4404,
         }
     }
@@ -67,6 +71,7 @@ impl CloseCode {
             Self::TooBig => "a frame was larger than the server allows",
             Self::Draining => "the server is restarting",
             Self::Overloaded => "the client reads too slowly or the server is overloaded",
+            Self::TokenExpired => "the authentication token has expired",
             Self::UnknownHash => "unknown connection hash",
             Self::Idle => "pings were not answered",
         }
@@ -97,13 +102,13 @@ mod tests {
         }
         for code in [
             CloseCode::Normal,
+            CloseCode::TokenExpired,
             CloseCode::UnknownHash,
             CloseCode::PolicyViolation,
             CloseCode::ProtocolError,
         ] {
             assert!(!CloseCode::reconnects(code.number()), "{code:?}");
         }
-        assert!(!CloseCode::reconnects(4401));
     }
 
     #[test]

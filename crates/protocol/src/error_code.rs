@@ -32,6 +32,12 @@ pub enum ErrorCode {
     UnknownHash,
     /// The token is expired, or not one of this server's; the connection goes on as anonymous.
     InvalidToken,
+    /// A trigger of the channel does not let the session in.
+    JoinRefused,
+    /// A trigger of the channel does not let the message through.
+    MessageRefused,
+    /// A trigger of the channel could not be asked, so nothing was done.
+    TriggerFailed,
     /// The server has more to do than it may queue; the message was not sent.
     Overloaded,
     /// The server's disk takes nothing now; the message was not sent.
@@ -58,7 +64,7 @@ pub struct ErrorPayload<'a> {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -72,6 +78,9 @@ impl ErrorCode {
         Self::HistoryDisabled,
         Self::UnknownHash,
         Self::InvalidToken,
+        Self::JoinRefused,
+        Self::MessageRefused,
+        Self::TriggerFailed,
         Self::Overloaded,
         Self::StorageFailed,
         Self::QueueFull,
@@ -97,8 +106,13 @@ impl ErrorCode {
             Self::HistoryDisabled => "Message history is not enabled for this channel.",
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
+            Self::JoinRefused => "You are not allowed to join this channel.",
+            Self::MessageRefused => "This message was refused.",
+            Self::TriggerFailed => "A trigger of this channel failed, so this was not done.",
             Self::Overloaded => "The server is overloaded; the message was not sent.",
-            Self::StorageFailed => "The server cannot store messages now; this one was not sent.",
+            Self::StorageFailed => {
+                "The server cannot store messages now; send this one again later."
+            }
             Self::QueueFull => {
                 "Too much waits for a connection already; this was not sent and will not be."
             }

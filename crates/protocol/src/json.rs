@@ -142,6 +142,21 @@ impl RequestId {
         Err(format!("options.id has {length} characters; 1 to {} are allowed.", Self::MAX_LENGTH))
     }
 
+    /// What the backend calls an event, so that pushing it again is no second one. No client can
+    /// take the name: its own are shorter.
+    pub fn for_event(key: &str) -> Result<Self, String> {
+        let length = key.chars().count();
+        if (1..=Self::MAX_LENGTH).contains(&length) {
+            return Ok(Self(format!("{:1$}{key}", "", Self::MAX_LENGTH).into()));
+        }
+        Err(format!("has {length} characters; 1 to {} are allowed", Self::MAX_LENGTH))
+    }
+
+    /// An id that was kept as [`as_str`](Self::as_str) tells it: a client's, or an event's.
+    pub fn restore(text: &str) -> Option<Self> {
+        (1..=2 * Self::MAX_LENGTH).contains(&text.chars().count()).then(|| Self(text.into()))
+    }
+
     /// The id as its sender wrote it.
     pub fn as_str(&self) -> &str {
         &self.0

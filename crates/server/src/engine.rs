@@ -61,7 +61,8 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     fn submit(&self, shard: ShardId, command: EngineCommand);
 
     /// Gives an event to the members of a channel that it is for, and calls `answer` with the number
-    /// of their connections to this node. What is for everybody takes a place in the channel.
+    /// of their connections to this node. What is for everybody takes a place in the channel; events
+    /// take theirs in the order in which they were pushed, without waiting for answers.
     fn push(&self, event: PushedEvent, answer: PushAnswer);
 
     /// Returns when all that was published is as safe as it gets. Nothing may follow.

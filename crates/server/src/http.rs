@@ -1,189 +1,183 @@
-//! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
+//! The reception side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
-use std::future::Future;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+mod listener;
+mod timed;
+
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
 use hub::{Identity, SessionId};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use protocol::ErrorCode;
 use sha1::{Digest, Sha1};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::api::{self, Admin};
-use crate::auth::Verifier;
-use crate::config::ServeConfig;
+pub use self::listener::{Listener, ServeError};
+use self::timed::Timed;
+use crate::api::{self, Accounts, Admin};
+use crate::auth::{Verified, Verifier};
 use crate::node::Node;
+use crate::origin::AllowedOrigins;
 use crate::pages;
-use crate::tls::{self, TlsError};
+use crate::peer::{PeerAddress, TrustedProxies};
+use crate::shutdown::{Phase, Shutdown};
+use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// The addresses a server listens on.
-pub struct Listener {
-    sockets: Vec<TcpListener>,
-    tls: Option<TlsAcceptor>,
-}
-
-/// What stands behind the accepting side.
+/// What stands behind the reception side.
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Where connections go.
     pub node: Arc<Node>,
     /// Whom the clients' tokens name.
     pub verifier: Arc<Verifier>,
+    /// Whose pages may open connections.
+    pub origins: Arc<AllowedOrigins>,
     /// The Metadata API, if there is to be one.
     pub admin: Option<Admin>,
+    /// What becomes of a connection whose token expires.
+    pub expiry: TokenExpiry,
+    /// The default API group, if there is to be one.
+    pub accounts: Option<Accounts>,
+}
+
+/// What becomes of a connection whose token expires.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TokenExpiry {
+    /// Who was named by it stays who they are until the connection ends.
+    #[default]
+    Ignore,
+    /// It is closed, with 4401.
+    Close,
+}
+
+/// What a connection needs to be served.
+#[derive(Clone)]
+struct Reception {
+    router: Router,
+    tls: Option<Tls>,
+    trusted: Arc<TrustedProxies>,
+    /// Changes when the last answers are to be given.
+    stopped: watch::Receiver<()>,
 }
 
 /// What a handshake asked for.
 struct Admission {
     connection_hash: String,
+    bearer: Bearer,
+}
+
+/// Who opens a connection, as far as its token says.
+#[derive(Default)]
+struct Bearer {
     identity: Identity,
-    token_refused: Option<ErrorCode>,
+    valid_until: Option<u64>,
+    refused: Option<ErrorCode>,
 }
 
-/// Why a server cannot listen.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// `--listen` names no address.
-    #[error("cannot listen on {listen}: it is not HOST:PORT, or the host is unknown")]
-    Address {
-        /// What was given.
-        listen: String,
-        /// Why it is none.
-        source: io::Error,
-    },
-    /// Somebody else listens there.
-    #[error(
-        "cannot listen on {0}: another program uses that port; stop it, or choose another with \
-         --listen HOST:PORT (npm start -- --listen HOST:PORT)"
-    )]
-    InUse(SocketAddr),
-    /// The address cannot be listened on for another reason.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// Which address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The certificate or its key is of no use.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-}
-
-impl std::fmt::Debug for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener")
-            .field("sockets", &self.sockets)
-            .field("tls", &self.tls.is_some())
-            .finish()
-    }
-}
-
-impl Listener {
-    /// Listens where `config` says; a host with several addresses is served on all of them. Must be
-    /// called inside a tokio runtime.
-    pub fn bind(config: &ServeConfig) -> Result<Self, ServeError> {
-        let listen = &config.listen;
-        let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
-        let addresses = listen
-            .to_socket_addrs()
-            .map_err(|source| ServeError::Address { listen: listen.clone(), source })?;
-        let mut sockets: Vec<TcpListener> = Vec::new();
-        let mut missing = None;
-        for mut address in addresses {
-            if let (0, Some(first)) = (address.port(), sockets.first()) {
-                let port = first
-                    .local_addr()
-                    .map_err(|source| ServeError::Bind { address, source })?
-                    .port();
-                address.set_port(port);
-            }
-            match listen_on(address) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    return Err(ServeError::InUse(address));
-                }
-                // A machine without IPv6 still calls ::1 localhost; the other address will do.
-                Err(source) => missing = Some(ServeError::Bind { address, source }),
-            }
-        }
-        match missing {
-            Some(error) if sockets.is_empty() => Err(error),
-            _ => Ok(Self { sockets, tls }),
-        }
-    }
-
-    /// The port, the chosen one where 0 was given.
-    pub fn port(&self) -> Option<u16> {
-        self.sockets.first()?.local_addr().ok().map(|address| address.port())
-    }
-}
-
-/// Serves until `shutdown` is done, then ends every connection in order.
-pub async fn serve(listener: Listener, front: Front, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown` says so, then ends every connection in order: those by WebSocket spread
+/// over its window, while the others still hear whether this node is ready; these at the end.
+pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let node = Arc::clone(&front.node);
-    let admin = front.admin.clone();
+    let router = router(front);
+    let (stop, stopped) = watch::channel(());
+    let mut loops = JoinSet::new();
+    let Listener { sockets, tls, trusted } = listener;
+    let reception = Reception { router, tls, trusted, stopped };
+    for socket in sockets {
+        let reception = reception.clone();
+        loops.spawn(async move {
+            let mut told = reception.stopped.clone();
+            tokio::select! {
+                () = accept(&socket, &reception) => {}
+                _ = told.changed() => {}
+            }
+        });
+    }
+    drop(reception);
+    shutdown.reached(Phase::Draining).await;
+    node.drain(shutdown.window());
+    let ending = Arc::clone(&node);
+    let mut ended = tokio::task::spawn_blocking(move || ending.join());
+    let result = tokio::select! {
+        result = &mut ended => result,
+        () = shutdown.reached(Phase::Ending) => {
+            node.drain(Duration::ZERO);
+            ended.await
+        }
+    };
+    if result.is_err() {
+        tracing::error!("the shards could not be waited for");
+    }
+    stop.send_replace(());
+    while loops.join_next().await.is_some() {}
+    if timeout(LAST_ANSWERS, stop.closed()).await.is_err() {
+        tracing::debug!("some HTTP connections are cut off");
+    }
+}
+
+fn router(front: Front) -> Router {
+    let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
-        .route("/rt/{hash}", get(realtime))
+        .route("/rt/", get(realtime))
+        .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
-        router = router.nest(META, api::router(admin));
+        router = router.merge(api::router(admin));
     }
-    let (stop, stopped) = watch::channel(());
-    let mut loops = JoinSet::new();
-    for socket in listener.sockets {
-        let (router, tls, mut stopped) = (router.clone(), listener.tls.clone(), stopped.clone());
-        loops.spawn(async move {
-            tokio::select! {
-                () = accept(&socket, &router, tls.as_ref()) => {}
-                _ = stopped.changed() => {}
-            }
-        });
+    if let Some(accounts) = accounts {
+        router = router.nest(AUTH, api::auth_router(accounts));
     }
-    shutdown.await;
-    // Whoever asks is told that this node is not ready until the last connection has ended.
-    node.drain();
-    if tokio::task::spawn_blocking(move || node.join()).await.is_err() {
-        tracing::error!("the shards could not be waited for");
-    }
-    drop(stop);
-    while loops.join_next().await.is_some() {}
+    router.layer(middleware::from_fn_with_state(node, in_time))
 }
 
-async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>) {
+/// Answers in time, whoever is slow; and ends kept connections while the node drains.
+async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let mut response = match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = "This request was not whole, or not done, in time (30 s).\n";
+            let close = [(CONNECTION, HeaderValue::from_static("close"))];
+            (StatusCode::REQUEST_TIMEOUT, close, text).into_response()
+        }
+    };
+    if !node.is_ready() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve_connection(stream, router.clone(), tls.cloned()));
+            Ok((stream, peer)) => {
+                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -194,14 +188,14 @@ async fn accept(socket: &TcpListener, router: &Router, tls: Option<&TlsAcceptor>
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let result = match tls {
-        None => serve_http(stream, router).await,
-        Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, router).await,
+    let result = match reception.tls.clone() {
+        None => serve_http(stream, peer, reception).await,
+        Some(tls) => match timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!("a TLS handshake took too long"),
         },
@@ -211,17 +205,31 @@ async fn serve_connection(stream: TcpStream, router: Router, tls: Option<TlsAcce
     }
 }
 
-async fn serve_http<S>(stream: S, router: Router) -> hyper::Result<()>
+/// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
+async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    http1::Builder::new()
+    let Reception { router, trusted, mut stopped, .. } = reception;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let peer = PeerAddress::of(peer, request.headers(), &trusted);
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
+    let stream = TokioIo::new(Timed::new(stream, WRITE_TIMEOUT));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .with_upgrades()
-        .await
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 async fn page(State(Front { node, .. }): State<Front>, request: Request) -> Response {
@@ -241,8 +249,7 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
-    State(Front { node, verifier, .. }): State<Front>,
-    Path(connection_hash): Path<String>,
+    State(Front { node, verifier, origins, expiry, .. }): State<Front>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
@@ -254,6 +261,9 @@ async fn realtime(
     if !node.is_ready() {
         return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
             .into_response();
+    }
+    if let Some(refusal) = refuse_origin(&origins, request.headers()) {
+        return refusal;
     }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
@@ -269,37 +279,60 @@ async fn realtime(
         // Browsers end a connection whose only sub-protocol, the token, is not given back.
         headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
     }
-    let (identity, token_refused) = identify(&verifier, token.as_ref());
-    let admission = Admission { connection_hash, identity, token_refused };
+    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
+    // old clients like a server that is away, and they would come back for ever.
+    let connection_hash = request.uri().path().strip_prefix("/rt/").unwrap_or_default().to_owned();
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => hand_over(upgraded, &node, admission),
+            Ok(upgraded) => {
+                let mut bearer = identify(&verifier, token.as_ref()).await;
+                if expiry == TokenExpiry::Ignore {
+                    bearer.valid_until = None;
+                }
+                let admission = Admission { connection_hash, bearer };
+                hand_over(upgraded, &node, admission);
+            }
             Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
         }
     });
     response
 }
 
+/// What a page hears that must not connect. Programs that are no browsers name no origin.
+fn refuse_origin(origins: &AllowedOrigins, headers: &HeaderMap) -> Option<Response> {
+    let origin = headers.get(ORIGIN)?.to_str().unwrap_or_default();
+    if origins.allows(origin) {
+        return None;
+    }
+    tracing::debug!(origin, "a page of an origin that is not allowed was refused");
+    let text = format!(
+        "Pages of {origin} may not connect to this server. Its operator can let them, with \
+         --allow-origin {origin}\n"
+    );
+    Some((StatusCode::FORBIDDEN, text).into_response())
+}
+
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
-fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> (Identity, Option<ErrorCode>) {
-    match token.map(|token| verifier.verify(token.as_bytes())) {
-        None => (Identity::Anonymous, None),
-        Some(Ok(identity)) => (identity, None),
-        Some(Err(reason)) => {
+async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
+    let Some(token) = token else { return Bearer::default() };
+    match verifier.verify_or_fetch(token.as_bytes()).await {
+        Ok(Verified { identity, valid_until }) => Bearer { identity, valid_until, refused: None },
+        Err(reason) => {
             tracing::debug!(%reason, "a token was refused");
-            (Identity::Anonymous, Some(ErrorCode::InvalidToken))
+            Bearer { refused: Some(ErrorCode::InvalidToken), ..Bearer::default() }
         }
     }
 }
 
 fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
-    let taken = match upgraded.downcast::<TokioIo<TcpStream>>() {
+    let taken = match upgraded.downcast::<TokioIo<Timed<TcpStream>>>() {
         Ok(parts) => {
-            parts.io.into_inner().into_std().map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
+            let tcp = parts.io.into_inner().into_inner().into_std();
+            tcp.map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
         }
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(upgraded) => match upgraded.downcast::<TokioIo<Timed<TlsStream<TcpStream>>>>() {
             Ok(parts) => {
-                let (tcp, tls) = parts.io.into_inner().into_inner();
+                let (tcp, tls) = parts.io.into_inner().into_inner().into_inner();
                 tcp.into_std().map(|tcp| (AcceptedStream::Tls(tcp, Box::new(tls)), parts.read_buf))
             }
             Err(_) => return tracing::error!("an upgraded connection is of an unknown kind"),
@@ -316,8 +349,16 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    let Admission { connection_hash, identity, token_refused } = admission;
-    node.accept(Accepted { stream, received, connection_hash, id, identity, token_refused });
+    let Admission { connection_hash, bearer } = admission;
+    node.accept(Accepted {
+        stream,
+        received,
+        connection_hash,
+        id,
+        identity: bearer.identity,
+        ends: bearer.valid_until,
+        token_refused: bearer.refused,
+    });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.
@@ -345,24 +386,23 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (!first.is_empty()).then(|| HeaderValue::from_str(first).ok()).flatten()
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart need not wait for the old connections to be forgotten.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Where the Metadata API is; there is one workspace.
-const META: &str = "/api:meta/workspace/1/realtime";
+/// Where the default API group is.
+const AUTH: &str = "/api:main/auth";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// How long a client may take for its request's head, or for the TLS handshake.
+/// How long a client may take for its request's head, also for that of its next request, or for the
+/// TLS handshake.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take from its head to its answer, the reading of its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to read an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last answers may take when the server stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The most a request's head may take, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
-/// How long to wait when accepting fails.
+/// How long to wait when reception fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,9 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use hub::{EngineEvent, Settings};
+use hub::{CallError, CallId, EngineEvent, Settings};
 use mio::{Registry, Token, Waker};
 
 use crate::transport::Accepted;
@@ -18,10 +19,13 @@ pub enum Event {
     Accepted(Box<Accepted>),
     /// The engine answers or tells something.
     Engine(EngineEvent),
+    /// A trigger has answered, or has failed to.
+    Called(CallId, Result<Vec<u8>, CallError>),
     /// The administrator has changed the settings. The sender is dropped when they hold.
     Settings(Arc<Settings>, Sender<()>),
-    /// The node stops: say so to every session and end.
-    Drain,
+    /// The node stops: say so to every session, spread over this time, and end. A later one counts
+    /// instead of an earlier one.
+    Drain(Duration),
 }
 
 /// A shard's queue of events.
@@ -40,6 +44,8 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Queue {
     events: Vec<Event>,
+    /// The shard has ended: nobody takes anything any more.
+    closed: bool,
     /// Bytes of what clients have sent and others are to read.
     bytes: usize,
 }
@@ -59,14 +65,19 @@ impl Inbox {
         })
     }
 
-    /// Adds an event, and wakes the shard if it sleeps.
+    /// Adds an event, and wakes the shard if it sleeps. Where the shard has ended the event is dropped:
+    /// nobody is left there whom it could be for.
     pub fn push(&self, event: Event) {
         let size = match &event {
             Event::Engine(EngineEvent::Published { publication, .. }) => publication.size(),
             Event::Engine(EngineEvent::Private { frame, .. }) => frame.len(),
+            Event::Called(_, Ok(answer)) => answer.len(),
             _ => 0,
         };
         let mut queue = self.queue();
+        if queue.closed {
+            return;
+        }
         queue.events.push(event);
         queue.bytes += size;
         drop(queue);
@@ -89,6 +100,17 @@ impl Inbox {
         let mut queue = self.queue();
         mem::swap(&mut queue.events, events);
         queue.bytes = 0;
+    }
+
+    /// Says that the shard has ended.
+    pub fn close(&self) {
+        let mut queue = self.queue();
+        queue.closed = true;
+        queue.bytes = 0;
+        let unread = mem::take(&mut queue.events);
+        drop(queue);
+        // A dropped event may tell others that nobody will answer.
+        drop(unread);
     }
 
     /// Says that the shard is about to sleep; whether it may, which it must not if events wait.

@@ -14,8 +14,10 @@ use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
+use crate::outbound::Reach;
 use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
+use crate::trigger::Caller;
 
 /// How a node serves.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ pub struct NodeOptions {
 pub struct Node {
     settings: RwLock<Arc<Settings>>,
     engine: Arc<dyn Engine>,
+    reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
@@ -76,8 +79,17 @@ impl Default for NodeOptions {
 }
 
 impl Node {
-    /// Starts the shards.
+    /// Starts the shards. Triggers fail, for there is nobody to ask them.
     pub fn start(settings: Arc<Settings>, options: &NodeOptions) -> Result<Self, NodeError> {
+        Self::start_with(settings, options, None)
+    }
+
+    /// Starts the shards; `caller` asks their triggers.
+    pub fn start_with(
+        settings: Arc<Settings>,
+        options: &NodeOptions,
+        caller: Option<Arc<Caller>>,
+    ) -> Result<Self, NodeError> {
         let polls = (0..options.shards.max(1))
             .map(|_| {
                 let poll = Poll::new()?;
@@ -100,6 +112,7 @@ impl Node {
                 poll,
                 inbox,
                 engine: Arc::clone(&engine),
+                caller: caller.clone(),
                 hub: Hub::new(Arc::clone(&settings), options.limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
@@ -116,6 +129,7 @@ impl Node {
         Ok(Self {
             settings: RwLock::new(settings),
             engine,
+            reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
@@ -126,6 +140,11 @@ impl Node {
     /// What holds now.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What triggers may call.
+    pub const fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// Lets new settings hold, for connected clients too. Blocks until they do on every shard, so that
@@ -164,16 +183,18 @@ impl Node {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// Says that no new connections are welcome, and ends all there are with close code 1012.
-    pub fn drain(&self) {
+    /// Says that no new connections are welcome, and ends all there are with close code 1012: one
+    /// after the other, in random order and evenly spread over `window`. Called again, the new window
+    /// counts from then on.
+    pub fn drain(&self, window: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         for inbox in &self.inboxes {
-            inbox.push(Event::Drain);
+            inbox.push(Event::Drain(window));
         }
     }
 
-    /// Waits until every shard has ended, which takes as long as the slowest client that was asked
-    /// to close, at most about five seconds; and until all that is kept is on the disk.
+    /// Waits until every shard has ended. After the window that takes as long as the slowest client
+    /// that was asked to close, at most about five seconds; and what is kept goes to the disk.
     pub fn join(&self) {
         let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

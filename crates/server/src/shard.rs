@@ -1,20 +1,24 @@
 //! One thread's loop: its sockets, its share of the hub, its write path.
 
+mod clock;
+
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use hub::{EngineCommand, Hub, Now, Output, SessionKey};
+use hub::{CallError, EngineCommand, Hub, Output, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
 
+use self::clock::{Clock, Drain};
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout};
 use crate::inbox::{Event, Inbox};
 use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
+use crate::trigger::{Caller, TriggerCall};
 
 /// A shard, to be run by a thread of its own.
 pub(crate) struct Shard {
@@ -22,6 +26,7 @@ pub(crate) struct Shard {
     poll: Poll,
     inbox: Arc<Inbox>,
     engine: Arc<dyn Engine>,
+    caller: Option<Arc<Caller>>,
     hub: Hub,
     connections: Slab<Connection>,
     generation: u32,
@@ -33,7 +38,7 @@ pub(crate) struct Shard {
     unread: Vec<u32>,
     effects: Vec<Effect>,
     clock: Clock,
-    draining: bool,
+    drain: Option<Drain>,
 }
 
 /// What a shard needs from its node.
@@ -42,15 +47,11 @@ pub(crate) struct ShardParts {
     pub(crate) poll: Poll,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) engine: Arc<dyn Engine>,
+    /// Who asks triggers; without, every trigger fails.
+    pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
-}
-
-struct Clock {
-    start: Instant,
-    now: Now,
-    ticked: u32,
 }
 
 impl Shard {
@@ -63,6 +64,7 @@ impl Shard {
             poll: parts.poll,
             inbox: parts.inbox,
             engine: parts.engine,
+            caller: parts.caller,
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
@@ -71,8 +73,8 @@ impl Shard {
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),
             effects: Vec::new(),
-            clock: Clock { start: Instant::now(), now: Now::default(), ticked: 0 },
-            draining: false,
+            clock: Clock::start(),
+            drain: None,
         }
     }
 
@@ -80,9 +82,9 @@ impl Shard {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut ready = Events::with_capacity(1_024);
         let mut events = Vec::new();
-        while !(self.draining && self.connections.is_empty()) {
+        while !(self.drain.is_some() && self.connections.is_empty()) {
             let idle = !self.fanout.has_work() && self.unread.is_empty() && self.inbox.may_sleep();
-            let timeout = if idle { self.clock.until_tick() } else { Duration::ZERO };
+            let timeout = if idle { self.until_due() } else { Duration::ZERO };
             match self.poll.poll(&mut ready, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => self.inbox.awake(),
@@ -101,13 +103,29 @@ impl Shard {
             for event in events.drain(..) {
                 self.handle_event(event);
             }
+            self.drain();
             self.fanout.run(&mut self.connections, SLICE, &mut self.effects);
             self.settle();
             if self.clock.is_tick_due() {
                 self.tick();
             }
         }
+        self.inbox.close();
         Ok(())
+    }
+
+    /// Ends as many sessions as the node's stop has come to.
+    fn drain(&mut self) {
+        if let Some(passed) = self.drain.as_mut().and_then(Drain::step) {
+            self.hub.handle_drain(passed);
+            self.carry_out();
+        }
+    }
+
+    /// When there is something to do although nothing happens.
+    fn until_due(&self) -> Duration {
+        let until_tick = self.clock.until_tick();
+        self.drain.map_or(until_tick, |drain| until_tick.min(drain.until_step()))
     }
 
     fn handle_ready(&mut self, index: u32, event: &mio::event::Event) {
@@ -143,15 +161,15 @@ impl Shard {
                 self.hub.handle_engine(event);
                 self.carry_out();
             }
+            Event::Called(call, answer) => {
+                self.hub.handle_called(call, answer, self.clock.now);
+                self.carry_out();
+            }
             Event::Settings(settings, _held_until_they_hold) => {
                 self.hub.handle_settings(settings);
                 self.carry_out();
             }
-            Event::Drain => {
-                self.draining = true;
-                self.hub.handle_drain();
-                self.carry_out();
-            }
+            Event::Drain(window) => self.drain = Some(Drain::over(window)),
         }
     }
 
@@ -163,7 +181,13 @@ impl Shard {
             return tracing::warn!(%error, "a connection could not be registered and was dropped");
         }
         self.generation = self.generation.wrapping_add(1);
-        entry.insert(Connection::new(stream, self.generation));
+        entry.insert(Connection::new(accepted.id, stream, self.generation));
+        tracing::debug!(
+            session.id = %accepted.id,
+            session.authenticated = accepted.identity.is_authenticated(),
+            shard.id = self.id.0,
+            "a connection was opened"
+        );
         let key = SessionKey { index: index as u32, generation: self.generation };
         let session = (accepted.id, &accepted.identity);
         self.hub.handle_open(
@@ -173,8 +197,11 @@ impl Shard {
             accepted.token_refused,
             self.clock.now,
         );
+        if let Some(ends) = accepted.ends {
+            self.hub.handle_expiry(key, ends);
+        }
         self.carry_out();
-        if self.draining {
+        if self.drain.is_some() {
             return self.end(key, CloseCode::Draining);
         }
         let mut received = accepted.received;
@@ -193,6 +220,11 @@ impl Shard {
                 return;
             }
             connection.stalled = false;
+            if self.hub.handle_waiting(key, self.clock.now) {
+                self.carry_out();
+                continue;
+            }
+            let Some(connection) = self.connection(key) else { return };
             if connection.decoder.has_rest() {
                 self.decode(key, &mut []);
                 if self.connection(key).is_some_and(|connection| connection.must_wait()) {
@@ -274,6 +306,7 @@ impl Shard {
         self.hub.handle_close(key);
         self.carry_out();
         let Some(connection) = self.connection(key) else { return };
+        tracing::debug!(session.id = %connection.id, close.code = code, "the client closes a connection");
         connection.outbox.push(|bytes| frame::write_close(bytes, code.unwrap_or(1000), ""));
         connection.state = State::Ending { until };
         self.list(key);
@@ -315,6 +348,10 @@ impl Shard {
                     self.fanout.announce_presence(channel, &frame);
                 }
                 Output::Engine(command) => self.submit(command),
+                Output::Call { call, trigger, input } => {
+                    self.call(TriggerCall { call, trigger, input });
+                }
+                Output::Resume(session) => self.unread.push(session.index),
                 Output::Ping(session) => {
                     if let Some(connection) = self.connection(session)
                         && !connection.blocked
@@ -339,6 +376,17 @@ impl Shard {
         self.engine.submit(self.id, command);
     }
 
+    fn call(&mut self, call: TriggerCall) {
+        let id = call.call;
+        let result = match &self.caller {
+            Some(caller) => caller.call(call, &self.inbox),
+            None => Err(CallError::Failed(None)),
+        };
+        if let Err(error) = result {
+            self.hub.handle_called(id, Err(error), self.clock.now);
+        }
+    }
+
     /// Ends a connection for a reason of the transport's own.
     fn end(&mut self, key: SessionKey, code: CloseCode) {
         self.close(key, code);
@@ -356,6 +404,12 @@ impl Shard {
         if !connection.blocked {
             self.fanout.collect(connection);
         }
+        tracing::debug!(
+            session.id = %connection.id,
+            close.code = code.number(),
+            close.reason = code.reason(),
+            "a connection is closed"
+        );
         connection.outbox.push(|bytes| frame::write_close(bytes, code.number(), code.reason()));
         connection.state = State::Closing { until };
         self.fanout.list(connection, key.index);
@@ -380,6 +434,9 @@ impl Shard {
     fn remove(&mut self, index: u32) {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         let key = SessionKey { index, generation: connection.generation };
+        if connection.state == State::Open {
+            tracing::debug!(session.id = %connection.id, "a connection broke");
+        }
         connection.state = State::Ending { until: 0 };
         self.hub.handle_close(key);
         self.carry_out();
@@ -414,25 +471,6 @@ impl Shard {
 
     fn connection(&mut self, key: SessionKey) -> Option<&mut Connection> {
         lookup(&mut self.connections, key)
-    }
-}
-
-impl Clock {
-    fn advance(&mut self) {
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.now = Now {
-            seconds: self.start.elapsed().as_secs() as u32,
-            unix_ms: unix.as_millis() as u64,
-        };
-    }
-
-    fn until_tick(&self) -> Duration {
-        let next = self.start + Duration::from_secs(u64::from(self.ticked) + 1);
-        next.saturating_duration_since(Instant::now())
-    }
-
-    fn is_tick_due(&mut self) -> bool {
-        mem::replace(&mut self.ticked, self.now.seconds) != self.now.seconds
     }
 }
 

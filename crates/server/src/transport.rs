@@ -24,6 +24,8 @@ pub struct Accepted {
     pub id: SessionId,
     /// Who it is.
     pub identity: Identity,
+    /// When its identity ends and the connection with it, in milliseconds since 1970, if it shall.
+    pub ends: Option<u64>,
     /// Set when it brought a token that names nobody.
     pub token_refused: Option<ErrorCode>,
 }
@@ -31,6 +33,8 @@ pub struct Accepted {
 /// A connection as its shard keeps it.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// What its session is called by others, and in the log.
+    pub(crate) id: SessionId,
     pub(crate) stream: Stream,
     pub(crate) generation: u32,
     pub(crate) decoder: frame::Decoder,
@@ -83,8 +87,9 @@ pub(crate) struct Outbox {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, generation: u32) -> Self {
+    pub(crate) fn new(id: SessionId, stream: Stream, generation: u32) -> Self {
         Self {
+            id,
             stream,
             generation,
             decoder: frame::Decoder::default(),

@@ -74,7 +74,7 @@ export class Server {
   async #run(listen) {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
-    const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", ...this.#options];
+    const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", "--drain-window", "0", ...this.#options];
     this.#paused = false;
     this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });

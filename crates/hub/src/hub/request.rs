@@ -12,17 +12,27 @@ use super::{Hub, Now};
 use crate::encode;
 use crate::engine::EngineCommand;
 use crate::ledger::Publishing;
+use crate::line::Request;
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
 use crate::publication::{Draft, PublicationId};
 use crate::session::{Member, SessionId, SessionKey};
 use crate::settings::ChannelSettings;
+use crate::trigger::TriggerAction;
 
 /// A message that a client wants to send.
-struct Sending<'a> {
-    recipients: &'a Recipients,
-    payload: &'a RawPayload,
-    request: Option<&'a RequestId>,
+pub(super) struct Sending<'a> {
+    pub(super) recipients: &'a Recipients,
+    pub(super) payload: &'a RawPayload,
+    pub(super) request: Option<&'a RequestId>,
+    pub(super) now: Now,
+}
+
+/// What allows it.
+pub(super) struct Permitted {
+    settings: Arc<ChannelSettings>,
+    sender: Arc<Member>,
+    audience: Audience,
 }
 
 impl Hub {
@@ -42,8 +52,9 @@ impl Hub {
                 return;
             }
             ClientMessage::Message { channel, recipients, payload, id } => {
-                let sending = Sending { recipients: &recipients, payload, request: id.as_ref() };
-                let result = self.send(key, &channel, &sending, now);
+                let request = id.as_ref();
+                let sending = Sending { recipients: &recipients, payload, request, now };
+                let result = self.send(key, &channel, &sending);
                 (channel, Action::Message, id, result)
             }
             ClientMessage::History { channel, page } => {
@@ -56,7 +67,21 @@ impl Hub {
         }
     }
 
+    /// Triggers are asked about who comes, not about who is here already and joins once more.
     fn join(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        request: JoinRequest,
+    ) -> Result<(), ErrorCode> {
+        let row = self.settings.channel(name).ok_or(ErrorCode::ChannelNotFound)?.id;
+        if self.has_triggers(row, TriggerAction::Join) && self.membership_of(key, name).is_err() {
+            return self.start_asking(key, name, Request::Join(request));
+        }
+        self.enter_channel(key, name, request)
+    }
+
+    pub(super) fn enter_channel(
         &mut self,
         key: SessionKey,
         name: &ChannelName,
@@ -114,20 +139,44 @@ impl Hub {
         key: SessionKey,
         name: &ChannelName,
         sending: &Sending<'_>,
-        now: Now,
     ) -> Result<(), ErrorCode> {
-        let Sending { recipients, payload, request } = *sending;
+        let permitted = self.permit_sending(key, name, sending.recipients)?;
+        if self.has_triggers(permitted.settings.id, TriggerAction::Message) {
+            let request = Request::Message {
+                recipients: permitted.shown(sending.recipients).clone(),
+                payload: sending.payload.to_owned(),
+                id: sending.request.cloned(),
+            };
+            return self.start_asking(key, name, request);
+        }
+        self.publish(key, name, sending, &permitted)
+    }
+
+    pub(super) fn permit_sending(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        recipients: &Recipients,
+    ) -> Result<Permitted, ErrorCode> {
         let (settings, sender) = self.membership_of(key, name)?;
         let audience = permit(&settings, sender.authenticated, Operation::Send(recipients))?;
+        Ok(Permitted { settings, sender, audience })
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        key: SessionKey,
+        name: &ChannelName,
+        sending: &Sending<'_>,
+        permitted: &Permitted,
+    ) -> Result<(), ErrorCode> {
+        let Sending { recipients, payload, request, now } = *sending;
+        let Permitted { settings, sender, audience } = permitted;
         let id = PublicationId::from_random(self.ids.random());
-        let shown = match audience {
-            Audience::Authenticated => &Recipients::Authenticated,
-            _ => recipients,
-        };
-        let draft =
-            Draft::new(id, now.unix_ms, encode::message_head(name, shown, &sender, payload));
+        let shown = permitted.shown(recipients);
+        let draft = Draft::new(id, now.unix_ms, encode::message_head(name, shown, sender, payload));
         let (session, channel, request) = (key, name.clone(), request.cloned());
-        let command = match (audience, recipients) {
+        let command = match (*audience, recipients) {
             (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
                 let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
                 EngineCommand::SendPrivately {
@@ -146,7 +195,7 @@ impl Hub {
                     draft,
                     request,
                     authenticated: sender.authenticated,
-                    authenticated_only: audience == Audience::Authenticated,
+                    authenticated_only: *audience == Audience::Authenticated,
                     history: settings.history.get(),
                 },
             },
@@ -188,5 +237,15 @@ impl Hub {
         }
         let member = Arc::clone(&session.member);
         Ok((Arc::clone(&self.channels[channel.0 as usize].settings), member))
+    }
+}
+
+impl Permitted {
+    /// Whom the message is for, as its readers see it.
+    const fn shown<'a>(&self, recipients: &'a Recipients) -> &'a Recipients {
+        match self.audience {
+            Audience::Authenticated => &Recipients::Authenticated,
+            _ => recipients,
+        }
     }
 }

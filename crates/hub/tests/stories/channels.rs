@@ -3,7 +3,7 @@
 use protocol::CloseCode;
 
 use crate::open_world;
-use crate::world::{self, Client, World};
+use crate::world::{self, World};
 
 #[test]
 fn a_message_reaches_everybody_in_the_channel_the_sender_too() {
@@ -288,6 +288,31 @@ fn the_silent_are_pinged_twice_and_then_given_up() {
 }
 
 #[test]
+fn who_has_an_identity_with_an_end_is_told_and_closed_when_it_comes() {
+    let mut world = open_world();
+    let (thor, loki, nobody) = (world.authenticated(1), world.authenticated(2), world.anonymous());
+    for client in [thor, loki, nobody] {
+        world.join_with(client, "open", r#"{"history":false,"presence":true}"#);
+    }
+    world.expire(thor, 5);
+    world.tick(4);
+    assert_eq!(world.closed(thor), None);
+    world.clear();
+    world.tick(5);
+    assert_eq!(world.closed(thor), Some(CloseCode::TokenExpired));
+    let told = r#"{"action":"error","options":{},"client":null,"payload":{"message":"Invalid or expired authentication token.","code":"invalid_token"}}"#;
+    assert_eq!(world.read(thor), [told]);
+    for client in [loki, nobody] {
+        assert_eq!(world.closed(client), None);
+        let read = world.read(client);
+        assert_eq!(world::actions(&read), ["presence_update"]);
+        assert!(read[0].contains(r#""action":"leave","presence":{"socketId":"AQEB"#), "{read:?}");
+    }
+    world.tick(6);
+    assert_eq!(world.read(thor), [told; 0]);
+}
+
+#[test]
 fn a_session_joins_as_many_channels_as_it_may() {
     let mut world = World::new(vec![World::channel("tree/*", |row| {
         row.wildcard = true;
@@ -303,16 +328,6 @@ fn a_session_joins_as_many_channels_as_it_may() {
     world.leave(a, "tree/1");
     world.join(a, "tree/new");
     assert_eq!(world::actions(&world.read(a)), ["join", "leave", "join"]);
-}
-
-#[test]
-fn a_draining_node_ends_every_session() {
-    let mut world = open_world();
-    let clients: [Client; 3] = [world.anonymous(), world.anonymous(), world.anonymous()];
-    clients.into_iter().for_each(|client| world.join(client, "open"));
-    world.drain();
-    assert!(clients.into_iter().all(|client| world.closed(client) == Some(CloseCode::Draining)));
-    assert!(world.is_empty("open"));
 }
 
 #[test]

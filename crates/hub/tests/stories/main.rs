@@ -1,7 +1,11 @@
 //! Stories over the hub alone: no sockets, no clock, an engine of a few lines.
 
+mod chance;
 mod channels;
 mod continuity;
+mod draining;
+mod triggers;
+mod verdicts;
 mod world;
 
 use world::World;

@@ -1,5 +1,7 @@
 //! A hub with clients that remember what they read, and the smallest engine that keeps the contract.
 
+mod asked;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use protocol::{
 };
 use serde_json::Value;
 
+pub(crate) use self::asked::Asked;
+
 /// A client of the world, by number.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Client(usize);
@@ -23,6 +27,7 @@ pub(crate) struct World {
     now: Now,
     engine: HashMap<String, Channel>,
     held: Option<VecDeque<EngineCommand>>,
+    calls: VecDeque<Asked>,
     clients: Vec<Person>,
     free: Vec<u32>,
     generation: u32,
@@ -43,16 +48,25 @@ const HASH: &str = "the-hash";
 
 impl World {
     pub(crate) const CHANNELS_PER_SESSION: usize = 5;
+    /// When every story begins, in milliseconds since 1970.
+    pub(crate) const START_MS: u64 = 1_000;
+    pub(crate) const WAITING: usize = 6;
+    pub(crate) const WAITING_BYTES: usize = 1_000;
 
     pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
-        let limits =
-            Limits { channels_per_session: Self::CHANNELS_PER_SESSION, ..Limits::default() };
+        let limits = Limits {
+            channels_per_session: Self::CHANNELS_PER_SESSION,
+            waiting_per_session: Self::WAITING,
+            waiting_bytes: Self::WAITING_BYTES,
+            ..Limits::default()
+        };
         let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
         Self {
             hub: Hub::new(settings, limits, 7),
-            now: Now { seconds: 0, unix_ms: 1_000 },
+            now: Now { seconds: 0, unix_ms: Self::START_MS },
             engine: HashMap::new(),
             held: None,
+            calls: VecDeque::new(),
             clients: Vec::new(),
             free: Vec::new(),
             generation: 0,
@@ -154,14 +168,21 @@ impl World {
         self.settle();
     }
 
-    pub(crate) fn drain(&mut self) {
-        self.hub.handle_drain();
+    pub(crate) fn drain(&mut self, passed: f64) {
+        self.hub.handle_drain(passed);
         self.settle();
     }
 
     pub(crate) fn tick(&mut self, second: u32) {
-        self.now.seconds = second;
+        self.now = Now { seconds: second, unix_ms: Self::START_MS + u64::from(second) * 1_000 };
         self.hub.handle_tick(self.now);
+        self.settle();
+    }
+
+    /// The client's identity ends when this many seconds have ticked.
+    pub(crate) fn expire(&mut self, client: Client, second: u64) {
+        let key = self.clients[client.0].key;
+        self.hub.handle_expiry(key, Self::START_MS + second * 1_000);
         self.settle();
     }
 
@@ -236,6 +257,15 @@ impl World {
                     Some(held) => held.push_back(command),
                     None => self.carry_out(command),
                 },
+                Output::Call { call, trigger, input } => {
+                    let input = serde_json::from_slice(&input).expect("the input is JSON");
+                    self.calls.push_back(Asked { call, trigger: trigger.id, input });
+                }
+                Output::Resume(session) => {
+                    while self.hub.handle_waiting(session, self.now) {
+                        self.settle();
+                    }
+                }
                 Output::Ping(session) => self.person(session).pings += 1,
                 Output::Close { session, code } => self.person(session).closed = Some(code),
             }

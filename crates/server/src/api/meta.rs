@@ -1,28 +1,23 @@
-//! The Metadata API: settings, channels, and events pushed by the backend.
+//! The Metadata API: its addresses, and who may use them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
+use axum::extract::{DefaultBodyLimit, Extension, OriginalUri, Request, State};
+use axum::http::Method;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::{Json, Router};
-use hub::{ChannelSettings, Draft, HistorySize, PublicationId};
-use protocol::{ChannelName, ErrorCode, EventPayload, Permissions, RequestId, RowId};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
-use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::ApiError;
-use crate::engine::PushedEvent;
+use super::{ApiError, channels, events, settings, tokens, triggers};
+use crate::auth::{AccessSecret, Scope};
 use crate::node::Node;
-use crate::store::{Realtime, Store, StoreError, random_text};
+use crate::store::{self, Store, StoreError};
 
 /// What an administrator's requests need.
 #[derive(Clone)]
@@ -34,234 +29,144 @@ pub struct Admin {
     changing: Arc<Mutex<()>>,
 }
 
-/// New settings; what is left out stays.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RealtimeInput {
-    enabled: Option<bool>,
-    hash: Option<String>,
-    channels: Option<Vec<ChannelInput>>,
+pub(super) type Answer<T> = Result<Json<T>, ApiError>;
+
+/// One address below that of the workspace's realtime.
+struct Route {
+    path: &'static str,
+    methods: MethodRouter<Admin>,
+    access: Access,
 }
 
-/// A channel as administrators write it: what is left out is off, but `enabled`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelInput {
-    #[serde(default)]
-    id: u64,
-    pattern: String,
-    #[serde(default = "yes")]
-    enabled: bool,
-    #[serde(default)]
-    wildcard: bool,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    anonymous_clients: bool,
-    #[serde(default)]
-    presence: bool,
-    #[serde(default)]
-    history: HistoryInput,
-    #[serde(default)]
-    client_public_messaging: bool,
-    #[serde(default)]
-    client_public_messaging_authenticated_only: bool,
-    #[serde(default)]
-    client_authenticated_messaging: bool,
-    #[serde(default)]
-    client_private_messaging: bool,
-    #[serde(default)]
-    client_private_messaging_authenticated_only: bool,
+/// What it takes to use an address.
+#[derive(Clone, Copy)]
+enum Access {
+    /// `read`, or `update` to change something.
+    Settings,
+    /// `publish`.
+    Events,
+    /// The admin token: no access token makes another, so revoking one is the end of it.
+    Tokens,
 }
 
-/// A history size; Xano's own tools write it as text too.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum HistoryInput {
-    Number(u32),
-    Text(String),
+/// Who asks.
+#[derive(Clone, Debug)]
+enum Caller {
+    Admin,
+    Bearer(BTreeSet<Scope>),
 }
 
-#[derive(Deserialize)]
-#[serde(default)]
-struct Page {
-    page: usize,
-    per_page: usize,
-    search: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChannelPage {
-    items: Vec<ChannelSettings>,
-    next_page: Option<usize>,
-}
-
-/// An event to push.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventInput {
-    channel: String,
-    data: Box<RawValue>,
-    #[serde(default)]
-    auth_table: u64,
-    auth_id: Option<RowId>,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EventAnswer {
-    delivered_local: usize,
-}
-
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Answer<T> = Result<Json<T>, ApiError>;
-
-/// The API's addresses, for whoever has the admin token.
+/// The API's addresses.
 pub(crate) fn router(admin: Admin) -> Router {
+    let mut realtime = Router::new();
+    for Route { path, methods, access } in routes() {
+        let permit = middleware::from_fn_with_state(access, permit);
+        realtime = realtime.route(path, methods.route_layer(permit));
+    }
+    let realtime = realtime
+        .method_not_allowed_fallback(|| async { ApiError::Method })
+        .layer(middleware::from_fn_with_state(admin.clone(), authenticate))
+        .with_state(admin);
+    let document = || async { ([(CONTENT_TYPE, "application/json")], DOCUMENT) };
     Router::new()
-        .route("/", get(read).put(write))
-        .route("/hash", post(new_hash))
-        .route("/channel", get(list_channels).post(add_channel))
-        .route("/channel/{id}", get(read_channel).put(write_channel).delete(delete_channel))
-        .route("/event", post(push_event))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(admin.clone(), authorize))
-        .with_state(admin)
+        .route(DOCUMENT_PATH, get(document).fallback(|| async { ApiError::Method }))
+        .nest(META, realtime)
+        .route(&format!("{ROOT}/{{*rest}}"), any(nowhere))
 }
 
-async fn authorize(
+fn routes() -> Vec<Route> {
+    let large = DefaultBodyLimit::max(MAX_EVENTS_BODY);
+    let route = |path, methods: MethodRouter<Admin>, access| Route {
+        path,
+        methods: methods.layer(DefaultBodyLimit::max(MAX_BODY)),
+        access,
+    };
+    vec![
+        route("/", get(settings::read).put(settings::write), Access::Settings),
+        route("/hash", post(settings::new_hash), Access::Settings),
+        route("/channel", get(channels::list).post(channels::add), Access::Settings),
+        route(
+            "/channel/{channel_id}",
+            get(channels::read).put(channels::write).delete(channels::delete),
+            Access::Settings,
+        ),
+        route("/channel/trigger", get(triggers::list).post(triggers::add), Access::Settings),
+        route(
+            "/channel/trigger/{trigger_id}",
+            get(triggers::read).put(triggers::write).delete(triggers::delete),
+            Access::Settings,
+        ),
+        route("/channel/trigger/{trigger_id}/secret", post(triggers::new_secret), Access::Settings),
+        Route { path: "/event", methods: post(events::push).layer(large), access: Access::Events },
+        route("/token", get(tokens::list).post(tokens::add), Access::Tokens),
+        route("/token/{token_id}", delete(tokens::delete), Access::Tokens),
+    ]
+}
+
+/// Finds out who asks. What cannot be a token costs no look into the store.
+async fn authenticate(
     State(admin): State<Admin>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if !bool::from(given.as_bytes().ct_eq(admin.token.as_bytes())) {
+    let (scheme, token) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::Unauthorized);
+    }
+    let caller = if bool::from(token.as_bytes().ct_eq(admin.token.as_bytes())) {
+        Caller::Admin
+    } else {
+        let digest = AccessSecret::parse(token).ok_or(ApiError::Unauthorized)?.digest();
+        let now = SystemTime::now();
+        let known = admin.ask(move |store| store.use_access_token(&digest, now)).await?;
+        match known.ok_or(ApiError::Unauthorized)? {
+            store::Access::Scopes(scopes) => Caller::Bearer(scopes),
+            store::Access::Expired => return Err(ApiError::Expired),
+        }
+    };
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+async fn permit(
+    State(access): State<Access>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Caller::Bearer(scopes) = caller {
+        let needed = access.scope(request.method()).ok_or(ApiError::NotAdmin)?;
+        if !scopes.contains(&needed) {
+            return Err(ApiError::MissingScope(needed));
+        }
     }
     Ok(next.run(request).await)
 }
 
-async fn read(State(admin): State<Admin>) -> Answer<Realtime> {
-    admin.ask(Store::realtime).await.map(Json)
-}
-
-async fn write(State(admin): State<Admin>, body: Body<RealtimeInput>) -> Answer<Realtime> {
-    let Json(input) = body?;
-    let hash = input.hash.map(check_hash).transpose()?;
-    let check =
-        |channels: Vec<_>| channels.into_iter().map(ChannelInput::check).collect::<Result<_, _>>();
-    let channels = input.channels.map(check).transpose()?;
-    let change = move |store: &Store| {
-        let now = store.realtime()?;
-        store.replace(&Realtime {
-            enabled: input.enabled.unwrap_or(now.enabled),
-            hash: hash.unwrap_or(now.hash),
-            channels: channels.unwrap_or(now.channels),
-        })
-    };
-    admin.change(change).await.map(Json)
-}
-
-async fn new_hash(State(admin): State<Admin>) -> Answer<Realtime> {
-    let hash = random_text::<20>().map_err(|error| {
-        tracing::error!(%error, "there are no random bytes for a connection hash");
-        ApiError::Internal
-    })?;
-    let change = move |store: &Store| store.replace(&Realtime { hash, ..store.realtime()? });
-    admin.change(change).await.map(Json)
-}
-
-async fn list_channels(
-    State(admin): State<Admin>,
-    Query(page): Query<Page>,
-) -> Answer<ChannelPage> {
-    let channels = admin.ask(Store::realtime).await?.channels;
-    let per_page = page.per_page.clamp(1, MAX_PER_PAGE);
-    let start = page.page.saturating_sub(1).saturating_mul(per_page);
-    let found = channels.into_iter().filter(|channel| channel.pattern.contains(&page.search));
-    let mut rest = found.skip(start);
-    let items = rest.by_ref().take(per_page).collect();
-    let next_page = rest.next().map(|_| page.page + 1);
-    Ok(Json(ChannelPage { items, next_page }))
-}
-
-async fn add_channel(
-    State(admin): State<Admin>,
-    body: Body<ChannelInput>,
-) -> Result<(StatusCode, Json<ChannelSettings>), ApiError> {
-    let Json(input) = body?;
-    let channel = ChannelSettings { id: 0, ..input.check()? };
-    let added = admin.change(move |store| store.put_channel(&channel)).await?;
-    Ok((StatusCode::CREATED, Json(added)))
-}
-
-async fn read_channel(State(admin): State<Admin>, Path(id): Path<u64>) -> Answer<ChannelSettings> {
-    let channel = admin.ask(move |store| store.channel(id)).await?;
-    channel.map(Json).ok_or(ApiError::NotFound("channel with this id"))
-}
-
-async fn write_channel(
-    State(admin): State<Admin>,
-    Path(id): Path<u64>,
-    body: Body<ChannelInput>,
-) -> Answer<ChannelSettings> {
-    let Json(input) = body?;
-    let channel = ChannelSettings { id, ..input.check()? };
-    if admin.ask(move |store| store.channel(id)).await?.is_none() {
-        return Err(ApiError::NotFound("channel with this id"));
-    }
-    admin.change(move |store| store.put_channel(&channel)).await.map(Json)
-}
-
-async fn delete_channel(
-    State(admin): State<Admin>,
-    Path(id): Path<u64>,
-) -> Result<StatusCode, ApiError> {
-    match admin.change(move |store| store.delete_channel(id)).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::NotFound("channel with this id")),
+/// Nothing is at an address that ends with a slash; without it there may be something.
+async fn nowhere(OriginalUri(uri): OriginalUri) -> Response {
+    match uri.path().strip_suffix('/') {
+        Some(path) if !path.ends_with('/') => {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Redirect::permanent(&format!("{path}{query}")).into_response()
+        }
+        _ => ApiError::NotFound(NOTHING).into_response(),
     }
 }
 
-async fn push_event(State(admin): State<Admin>, body: Body<EventInput>) -> Answer<EventAnswer> {
-    let Json(input) = body?;
-    let channel = ChannelName::parse(&input.channel)
-        .map_err(|error| ApiError::Input(error.message().to_owned()))?;
-    let settings = admin.node.settings();
-    let row = settings.channel(&channel).ok_or(ErrorCode::ChannelNotFound)?;
-    let request = input.idempotency_key.map(|key| RequestId::parse(&key));
-    let request = request
-        .transpose()
-        .map_err(|error| ApiError::Input(error.replace("options.id", "idempotency_key")))?;
-    let row_id = input.auth_id.unwrap_or(RowId::NONE);
-    if input.auth_table == 0 && row_id != RowId::NONE {
-        return Err(ApiError::Input(
-            "auth_id names a record, so auth_table must name its table".to_owned(),
-        ));
+impl Access {
+    /// The scope that a request needs; `None` where no scope is enough.
+    fn scope(self, method: &Method) -> Option<Scope> {
+        match self {
+            Self::Settings if *method == Method::GET || *method == Method::HEAD => {
+                Some(Scope::Read)
+            }
+            Self::Settings => Some(Scope::Update),
+            Self::Events => Some(Scope::Publish),
+            Self::Tokens => None,
+        }
     }
-    let mut id = [0; 12];
-    getrandom::fill(&mut id).map_err(|error| {
-        tracing::error!(%error, "there are no random bytes for a publication's id");
-        ApiError::Internal
-    })?;
-    let ts =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()
-            as u64;
-    let payload =
-        EventPayload { data: &*input.data, dbo_id: input.auth_table, row_id: row_id.clone() };
-    let draft = Draft::event(&channel, &payload, PublicationId::from_random(id), ts);
-    let target = Permissions { dbo_id: input.auth_table, row_id };
-    let event = PushedEvent { channel, draft, target, request, history: row.history.get() };
-    let (answer, answered) = oneshot::channel();
-    let tell = |result| {
-        // Who asked may be gone by the time of the answer.
-        let _ = answer.send(result);
-    };
-    admin.node.push(event, Box::new(tell));
-    let delivered_local = answered.await.map_err(|_| ApiError::Internal)??;
-    Ok(Json(EventAnswer { delivered_local }))
 }
 
 impl Admin {
@@ -270,16 +175,28 @@ impl Admin {
         Self { node, store, token: token.into(), changing: Arc::default() }
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Asks the store, on a thread that may wait for the disk.
+    pub(super) async fn block<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = Arc::clone(&self.store);
+        spawn_blocking(move || ask(&store)).await.map_err(|_| ApiError::Internal)
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let store = Arc::clone(&self.store);
-        Ok(spawn_blocking(move || ask(&store)).await.map_err(|_| ApiError::Internal)??)
+        Ok(self.block(ask).await??)
     }
 
     /// Changes the settings, and lets them hold.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -287,7 +204,7 @@ impl Admin {
         self.ask(move |store| {
             let _one_at_a_time = changing.lock().unwrap_or_else(PoisonError::into_inner);
             let result = change(store)?;
-            node.change_settings(store.realtime()?.to_settings());
+            node.change_settings(store.settings()?);
             Ok(result)
         })
         .await
@@ -300,68 +217,35 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-impl ChannelInput {
-    fn check(self) -> Result<ChannelSettings, ApiError> {
-        if let Err(error) = ChannelName::parse(&self.pattern) {
-            return Err(ApiError::Input(format!(
-                "pattern {:?}: {}",
-                self.pattern,
-                error.message()
-            )));
-        }
-        let history = match self.history {
-            HistoryInput::Number(number) => Some(number),
-            HistoryInput::Text(text) => text.parse().ok(),
-        };
-        let history = history.and_then(|size| HistorySize::try_from(size).ok());
-        let sizes = "0, 25, 50, 100, 250 and 1000";
-        let history =
-            history.ok_or_else(|| ApiError::Input(format!("history must be one of {sizes}")))?;
-        Ok(ChannelSettings {
-            id: self.id,
-            pattern: self.pattern,
-            enabled: self.enabled,
-            wildcard: self.wildcard,
-            description: self.description,
-            anonymous_clients: self.anonymous_clients,
-            presence: self.presence,
-            history,
-            client_public_messaging: self.client_public_messaging,
-            client_public_messaging_authenticated_only: self
-                .client_public_messaging_authenticated_only,
-            client_authenticated_messaging: self.client_authenticated_messaging,
-            client_private_messaging: self.client_private_messaging,
-            client_private_messaging_authenticated_only: self
-                .client_private_messaging_authenticated_only,
-        })
-    }
-}
-
-impl Default for HistoryInput {
-    fn default() -> Self {
-        Self::Number(0)
-    }
-}
-
-impl Default for Page {
-    fn default() -> Self {
-        Self { page: 1, per_page: 50, search: String::new() }
-    }
-}
-
-fn check_hash(hash: String) -> Result<String, ApiError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=64).contains(&hash.len()) && hash.bytes().all(legal) {
-        return Ok(hash);
-    }
-    Err(ApiError::Input("hash must have 1 to 64 letters, digits, - and _".to_owned()))
-}
-
-const fn yes() -> bool {
-    true
-}
-
+/// Where the Metadata API is; there is one workspace.
+const META: &str = "/api:meta/workspace/1/realtime";
+/// The same as the document says it.
+#[cfg(test)]
+const META_IN_DOCUMENT: &str = "/workspace/{workspace_id}/realtime";
+const ROOT: &str = "/api:meta";
+const DOCUMENT_PATH: &str = "/api:meta/openapi.json";
+/// Says all of this to programs.
+const DOCUMENT: &str = include_str!("openapi.json");
+const NOTHING: &str = "such address; what there is starts with /api:meta/workspace/1/realtime";
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
-/// The most channels one page lists.
-const MAX_PER_PAGE: usize = 1_000;
+/// The largest body of a request with events.
+const MAX_EVENTS_BODY: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_address_and_no_other() {
+        let document: serde_json::Value =
+            serde_json::from_str(DOCUMENT).expect("the document is JSON");
+        let paths = document["paths"].as_object().expect("it has paths");
+        let described: BTreeSet<_> = paths.keys().cloned().collect();
+        let here = routes().into_iter().map(|route| {
+            format!("{META_IN_DOCUMENT}{}", route.path.strip_suffix('/').unwrap_or(route.path))
+        });
+        let here = here.chain([DOCUMENT_PATH.replacen(ROOT, "", 1)]);
+        assert_eq!(described, here.collect());
+    }
+}

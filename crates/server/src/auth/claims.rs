@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::TokenError;
+use super::{LEEWAY, TokenError, Verified};
 
 /// How the claims are called that an identity is made from.
 #[derive(Clone, Debug)]
@@ -133,8 +133,19 @@ impl FromStr for Extras {
 }
 
 impl Claims {
+    /// What the claims say, all of them looked at.
+    pub(super) fn verified(&self, names: &ClaimNames) -> Result<Verified, TokenError> {
+        Ok(Verified { identity: self.identity(names)?, valid_until: self.valid_until() })
+    }
+
+    /// The end of the time in which the token is accepted, in milliseconds since 1970.
+    fn valid_until(&self) -> Option<u64> {
+        let seconds: f64 = self.text("exp")?.parse().ok()?;
+        Some((seconds.round() as u64).saturating_add(LEEWAY).saturating_mul(1_000))
+    }
+
     /// Whom the claims name.
-    pub(super) fn identity(&self, names: &ClaimNames) -> Result<Identity, TokenError> {
+    fn identity(&self, names: &ClaimNames) -> Result<Identity, TokenError> {
         let dbo_id = match &names.table {
             Table::Always(id) => *id,
             Table::Claim(name) => self

@@ -7,6 +7,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{SubjectPublicKeyInfoDer, alg_id};
 
+use super::FetchError;
+
 /// The secret that this server signs its own tokens with, by HS256.
 #[derive(Clone)]
 pub struct SigningKey([u8; 32]);
@@ -14,6 +16,9 @@ pub struct SigningKey([u8; 32]);
 /// Why a public key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// A file with a key set is missing, or holds something else.
+    #[error("cannot read a key set (JWKS) from {0}")]
+    Set(String, #[source] FetchError),
     /// The file is missing or is no PEM file.
     #[error("cannot read a public key in PEM form from {}", path.display())]
     File {
@@ -39,6 +44,8 @@ pub enum KeyError {
 /// A public key, and the one algorithm it is used for.
 #[derive(Debug)]
 pub(super) struct PublicKey {
+    /// What its issuer calls it, if it was told.
+    pub(super) id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
 }
@@ -86,20 +93,29 @@ impl PublicKey {
         let mut fields = element(&mut info, SEQUENCE)?;
         let kind = element(&mut fields, SEQUENCE)?;
         let key = element(&mut fields, BIT_STRING)?.strip_prefix(&[0])?;
-        if kind == alg_id::RSA_ENCRYPTION.as_ref() && is_strong_rsa(key) {
-            Some(Self { algorithm: Algorithm::RS256, key: DecodingKey::from_rsa_der(key) })
+        let (algorithm, key) = if kind == alg_id::RSA_ENCRYPTION.as_ref() && is_strong_rsa(key) {
+            (Algorithm::RS256, DecodingKey::from_rsa_der(key))
         } else if kind == alg_id::ECDSA_P256.as_ref() && key.len() == 65 && key[0] == UNCOMPRESSED {
-            Some(Self { algorithm: Algorithm::ES256, key: DecodingKey::from_ec_der(key) })
+            (Algorithm::ES256, DecodingKey::from_ec_der(key))
         } else if kind == alg_id::ED25519.as_ref() && key.len() == 32 {
-            Some(Self { algorithm: Algorithm::EdDSA, key: DecodingKey::from_ed_der(key) })
+            (Algorithm::EdDSA, DecodingKey::from_ed_der(key))
         } else {
-            None
+            return None;
+        };
+        Some(Self { id: None, algorithm, key })
+    }
+
+    /// Whether a token may have been signed with it that names its key, or does not.
+    pub(super) fn answers_to(&self, id: Option<&str>) -> bool {
+        match (&self.id, id) {
+            (Some(own), Some(id)) => own == id,
+            _ => true,
         }
     }
 }
 
 /// Whether an RSA key has a size that its signatures are accepted with.
-fn is_strong_rsa(mut key: &[u8]) -> bool {
+pub(super) fn is_strong_rsa(mut key: &[u8]) -> bool {
     let modulus = element(&mut key, SEQUENCE).and_then(|mut key| element(&mut key, INTEGER));
     // The zero in front says that the number is not negative.
     let modulus = modulus.and_then(|modulus| modulus.strip_prefix(&[0]));
@@ -123,8 +139,33 @@ fn element<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     (found == tag).then_some(content)
 }
 
+/// A DER sequence of this content; `None` if it is far too long for a key.
+pub(super) fn sequence(content: &[u8]) -> Option<Vec<u8>> {
+    tagged(SEQUENCE, content)
+}
+
+/// A number, which is not negative, from its bytes, the highest first, to DER.
+pub(super) fn integer(bytes: &[u8]) -> Option<Vec<u8>> {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let bytes = &bytes[start..];
+    match bytes.first() {
+        Some(1..0x80) => tagged(INTEGER, bytes),
+        _ => tagged(INTEGER, &[&[0], bytes].concat()),
+    }
+}
+
+fn tagged(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let [high, low] = u16::try_from(content.len()).ok()?.to_be_bytes();
+    let head: &[u8] = match (high, low) {
+        (0, 0..0x80) => &[tag, low],
+        (0, _) => &[tag, 0x81, low],
+        _ => &[tag, 0x82, high, low],
+    };
+    Some([head, content].concat())
+}
+
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 /// How a point on a curve begins that is written with both its coordinates.
-const UNCOMPRESSED: u8 = 4;
+pub(super) const UNCOMPRESSED: u8 = 4;

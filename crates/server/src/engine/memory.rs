@@ -258,6 +258,11 @@ impl MemoryEngine {
         let publishing =
             Publishing { draft, request, authenticated: true, authenticated_only: false, history };
         let published = self.change(&name, |channel| {
+            // Nobody gets it a second time.
+            let (request, now) = (publishing.request.as_ref(), publishing.draft.ts);
+            if channel.ledger.receipt(request, now).is_some() {
+                return Ok(0);
+            }
             self.publish(&name, channel, publishing).map(|_| channel.ledger.roster.len())
         });
         let mut part = self.part(&name);

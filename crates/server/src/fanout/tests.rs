@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::SessionId;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
@@ -37,7 +38,7 @@ impl Shard {
         let (stream, _) = self.listener.accept().expect("a peer is waiting");
         stream.set_nonblocking(true).expect("the socket can be made non-blocking");
         let stream = Stream::new(AcceptedStream::Plain(stream));
-        self.all.insert(Connection::new(stream, 0)) as u32
+        self.all.insert(Connection::new(SessionId::from_random([0; 16]), stream, 0)) as u32
     }
 
     fn join(&mut self, index: u32, channel: ChannelKey) {
@@ -151,7 +152,8 @@ fn what_tls_could_not_write_is_written_when_the_socket_has_room_again() {
     let (client, tls) = secure(&mut peer, &mut stream);
     stream.set_nonblocking(true).expect("the socket can be made non-blocking");
     let stream = Stream::new(AcceptedStream::Tls(stream, Box::new(tls)));
-    let index = shard.all.insert(Connection::new(stream, 0)) as u32;
+    let index =
+        shard.all.insert(Connection::new(SessionId::from_random([0; 16]), stream, 0)) as u32;
     shard.join(index, BLUE);
 
     // Frames far smaller than what TLS takes at once: the last one is taken whole by TLS, and in

@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
     }
 
     fn remembered(&mut self) -> Option<Remembered> {
-        let request = RequestId::parse(self.text()?).ok()?;
+        let request = RequestId::restore(self.text()?)?;
         let id = PublicationId::parse(self.bytes()?)?;
         let receipt = Receipt { id, seq: self.option(Self::u64)?, ts: self.u64()? };
         Some(Remembered { request, receipt, since: self.u64()? })

@@ -57,7 +57,7 @@ pub enum DataDirError {
         /// Which.
         path: PathBuf,
     },
-    /// A signing key is needed, and no server has created one.
+    /// A key or a token is needed, and no server has created one.
     #[error("there is no {}; a server creates it when it starts: name its data directory with --data-dir, or start it once", path.display())]
     NotStarted {
         /// Which file.
@@ -114,13 +114,23 @@ impl DataDir {
 
     /// The settings, created by the first call: realtime is off then, and has a new connection hash.
     pub fn store(&self) -> Result<Store, DataDirError> {
-        let path = self.path.join("settings.db");
+        let path = self.path.join(SETTINGS);
         let failed = |source| DataDirError::File { path: path.clone(), source };
         if !path.try_exists().map_err(failed)? {
             create_private(&path).map_err(failed)?;
         }
         let hash = random_text::<20>().map_err(failed)?;
         Ok(Store::open(&path, &hash)?)
+    }
+
+    /// The settings that a server has created here; it may be running.
+    pub fn existing_store(&self) -> Result<Store, DataDirError> {
+        let path = self.path.join(SETTINGS);
+        match path.try_exists() {
+            Ok(false) => Err(DataDirError::NotStarted { path }),
+            Ok(true) => self.store(),
+            Err(source) => Err(DataDirError::File { path, source }),
+        }
     }
 
     /// The token for the Metadata API, created by the first call: 32 random bytes in base64url.
@@ -132,6 +142,16 @@ impl DataDir {
             Err(DataDirError::NoAdminToken { path })
         } else {
             Ok(token)
+        }
+    }
+
+    /// The token that a server has created here.
+    pub fn existing_admin_token(&self) -> Result<String, DataDirError> {
+        let path = self.admin_token_path();
+        match path.try_exists() {
+            Ok(false) => Err(DataDirError::NotStarted { path }),
+            Ok(true) => self.admin_token(),
+            Err(source) => Err(DataDirError::File { path, source }),
         }
     }
 
@@ -205,6 +225,7 @@ pub(crate) fn random_text<const N: usize>() -> io::Result<String> {
 }
 
 const MIN_ADMIN_TOKEN: usize = 20;
+const SETTINGS: &str = "settings.db";
 const SIGNING_KEY: &str = "signing-key";
 
 #[cfg(test)]

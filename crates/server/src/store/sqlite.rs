@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hub::{ChannelSettings, Settings};
+use hub::ChannelSettings;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
+
+use super::triggers::delete_orphans;
 
 /// The settings' database. Calls block for as long as the disk takes.
 #[derive(Debug)]
@@ -54,6 +56,14 @@ pub enum StoreError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A trigger of ours holds something else.
+    #[error("trigger {id} in the settings is damaged")]
+    DamagedTrigger {
+        /// The trigger.
+        id: u64,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
 }
 
 impl Store {
@@ -89,7 +99,8 @@ impl Store {
         read(&self.connection())
     }
 
-    /// Replaces all settings. Channels with id 0 are new and get one.
+    /// Replaces all settings. Channels with id 0 are new and get one; triggers stay with those that
+    /// stay.
     pub fn replace(&self, realtime: &Realtime) -> Result<Realtime, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
@@ -101,6 +112,7 @@ impl Store {
         for channel in &realtime.channels {
             insert(&transaction, channel)?;
         }
+        delete_orphans(&transaction)?;
         let replaced = read(&transaction)?;
         transaction.commit()?;
         Ok(replaced)
@@ -123,28 +135,23 @@ impl Store {
         Ok(ChannelSettings { id, ..channel.clone() })
     }
 
-    /// Removes a channel; whether there was one.
+    /// Removes a channel and its triggers; whether there was one.
     pub fn delete_channel(&self, id: u64) -> Result<bool, StoreError> {
-        Ok(self.connection().execute("DELETE FROM channel WHERE id = ?1", [id])? > 0)
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let deleted = transaction.execute("DELETE FROM channel WHERE id = ?1", [id])? > 0;
+        delete_orphans(&transaction)?;
+        transaction.commit()?;
+        Ok(deleted)
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         // What a panic has interrupted was rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Realtime {
-    /// The same, ready for look-ups.
-    pub fn to_settings(&self) -> Settings {
-        match self.enabled {
-            true => Settings::new(self.hash.clone(), self.channels.clone()),
-            false => Settings::default(),
-        }
-    }
-}
-
-fn read(connection: &Connection) -> Result<Realtime, StoreError> {
+pub(super) fn read(connection: &Connection) -> Result<Realtime, StoreError> {
     let (enabled, hash) =
         connection.query_row("SELECT enabled, hash FROM realtime", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -175,9 +182,29 @@ fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
 }
 
 /// Each brings the schema from one version to the next; those that were released never change.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 4] = ["
     CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
+", "
+    CREATE TABLE user (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, created_at INTEGER NOT NULL, name TEXT NOT NULL,
+        email TEXT NOT NULL, email_key TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL
+    );
+", "
+    CREATE TABLE trigger (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, channel_id INTEGER NOT NULL, created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL, guid TEXT NOT NULL, secret BLOB NOT NULL, settings TEXT NOT NULL
+    );
+", "
+    CREATE TABLE access_token (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used_at INTEGER,
+        expires_at INTEGER
+    );
 "];
 
 #[cfg(test)]
@@ -212,7 +239,7 @@ mod tests {
             (realtime.enabled, realtime.hash.as_str(), realtime.channels.len()),
             (true, "first", 1)
         );
-        assert!(realtime.to_settings().channel("chat/*").is_some());
+        assert!(store.settings().expect("settings can be read").channel("chat/*").is_some());
     }
 
     #[test]

@@ -1,26 +1,22 @@
 //! From HTTP to WebSocket, and the addresses that stay HTTP.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use hub::Settings;
 use server::NodeOptions;
 use server::config::demo_channels;
 
 use crate::support::{
-    Client, HASH, Raw, Server, config, handshake, join, message, open, read_head, text_frame,
+    Client, HASH, Raw, Server, ask, config, exchange, handshake, join, message, open, read_head,
+    text_frame,
 };
 
-/// The whole answer to a request, the connection being closed behind it.
 fn http(server: &Server, request: &str) -> String {
-    let mut tcp = server.tcp();
-    tcp.write_all(request.as_bytes()).expect("the server reads");
-    let mut answer = String::new();
-    tcp.read_to_string(&mut answer).expect("the server answers and closes");
-    answer
+    exchange(server.port, request)
 }
 
 fn get(server: &Server, path: &str) -> String {
-    http(server, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    ask(server.port, &format!("GET {path}"))
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -59,7 +55,9 @@ fn without_a_token_no_sub_protocol_is_given() {
 fn a_wrong_hash_is_told_inside_the_connection_which_then_ends() {
     let off = Server::serving(config(), Settings::default(), NodeOptions::default());
     let on = Server::start(vec![open("room")]);
-    for (server, hash) in [(&on, "wrong"), (&off, HASH), (&off, "%20")] {
+    for (server, hash) in
+        [(&on, "wrong"), (&off, HASH), (&off, "%20"), (&on, ""), (&on, "a/b"), (&on, "%FF")]
+    {
         let mut client = Client::connect(server.port, hash);
         client.read_error("unknown_hash", "Unknown connection hash");
         assert_eq!(client.read_close(), 4404);
@@ -82,7 +80,9 @@ fn what_is_no_websocket_handshake_is_told_to_upgrade() {
         assert!(answer.starts_with("HTTP/1.1 426 "), "{wrong}{answer}");
         assert_eq!(header(&answer, "sec-websocket-version"), Some("13"));
     }
-    assert!(get(&server, &format!("/rt/{HASH}")).starts_with("HTTP/1.1 426 "));
+    for hash in [HASH, "a/b", ""] {
+        assert!(get(&server, &format!("/rt/{hash}")).starts_with("HTTP/1.1 426 "));
+    }
 }
 
 #[test]
@@ -113,5 +113,5 @@ fn the_server_says_that_it_is_well_and_its_page_knows_the_hash() {
     assert!(page.starts_with("HTTP/1.1 200 "));
     assert!(page.contains(&format!("data-connection-hash=\"{HASH}\"")));
     assert!(get(&server, "/nothing").starts_with("HTTP/1.1 404 "));
-    assert!(get(&server, "/rt/a/b").starts_with("HTTP/1.1 404 "));
+    assert!(get(&server, "/rt").starts_with("HTTP/1.1 404 "));
 }

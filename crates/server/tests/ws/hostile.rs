@@ -1,33 +1,38 @@
 //! Bytes that no honest client sends; whoever sends them harms nobody else.
 
 use std::io::{Read, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{panic, thread};
 
 use crate::support::{Client, Raw, Server, frame, join, message, open, text_frame};
 
 /// A channel with two members who want nothing but to talk.
-struct Neighbours {
-    server: Server,
-    speaker: Client,
-    listener: Client,
+pub(crate) struct Neighbours {
+    pub(crate) server: Server,
+    pub(crate) speaker: Client,
+    pub(crate) listener: Client,
 }
 
 impl Neighbours {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        count_the_servers_panics();
         let server = Server::start(vec![open("room"), open("chat/*")]);
         let [speaker, listener] = [(); 2].map(|()| server.member("room"));
         Self { server, speaker, listener }
     }
 
     /// What is said now is the very next thing both hear.
-    fn expect_peace(&mut self) {
+    pub(crate) fn expect_peace(&mut self) {
         self.speaker.say("room", r#""still here""#);
         for client in [&mut self.speaker, &mut self.listener] {
             assert_eq!(client.read("message")["payload"], "still here");
         }
+        assert_eq!(PANICS.load(Ordering::SeqCst), 0, "a thread of a server has panicked");
     }
 
     /// A client that sends `bytes` is closed with `code`, be they its first or come after a join.
-    fn check(&mut self, bytes: &[u8], code: u16) {
+    pub(crate) fn check(&mut self, bytes: &[u8], code: u16) {
         let mut stranger = Raw::connect_and_send(self.server.port, bytes);
         assert_eq!(stranger.read_close(), code);
         let mut member = Raw::connect(self.server.port);
@@ -40,6 +45,23 @@ impl Neighbours {
         self.expect_peace();
     }
 }
+
+/// Tests fail by a panic too, but on threads that have the test's name.
+fn count_the_servers_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_test = |name: &str| name == "main" || name.contains("::");
+            if !thread::current().name().is_some_and(is_test) {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            usual(info);
+        }));
+    });
+}
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 fn with_length(first: u8, length: u64) -> Vec<u8> {
     [&[first, 0x80 | 127][..], &length.to_be_bytes()].concat()

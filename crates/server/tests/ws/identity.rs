@@ -134,6 +134,25 @@ fn an_identity_lasts_as_long_as_its_connection() {
 }
 
 #[test]
+fn where_the_operator_wants_it_a_connection_ends_with_its_token() {
+    let settings = hub::Settings::new(HASH.to_owned(), vec![open("room")]);
+    let config = ServeConfig { close_expired: true, ..config() };
+    let server = Server::serving(config, settings, server::NodeOptions::default());
+    let mut lasting = identified(&server, 1);
+    lasting.join("room", false, true);
+    lasting.read("presence_full");
+    // Its time is over; it ends with the half minute that is allowed for wrong clocks.
+    let token = issue(&KEY, RowId::Number(2), -28);
+    let mut ending = Client::with_token(server.port, HASH, &token);
+    ending.join("room", false, false);
+    assert_eq!(lasting.read("presence_update")["payload"]["action"], "join");
+    ending.read_error("invalid_token", "Invalid or expired authentication token.");
+    assert_eq!(ending.read_close(), 4401);
+    assert_eq!(lasting.read("presence_update")["payload"]["action"], "leave");
+    lasting.expect_nothing();
+}
+
+#[test]
 fn another_issuers_tokens_are_good_where_its_key_is_given() {
     let directory = temporary("issuer");
     fs::create_dir_all(&directory).expect("a temporary directory can be made");

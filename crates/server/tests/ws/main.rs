@@ -1,15 +1,28 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
+mod accounts;
+mod content;
 mod continuity;
+mod docs;
+mod draining;
 mod durability;
 mod endings;
+mod events;
+mod fuzz;
+mod garbage;
 mod handshake;
 mod hostile;
 mod identity;
 mod joining;
+mod key_sets;
+mod logs;
 mod messages;
+mod operator;
+mod options;
+mod origins;
 mod program;
 mod refusals;
 mod slow;
 mod support;
 mod tls;
+mod triggers;

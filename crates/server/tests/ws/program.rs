@@ -1,17 +1,23 @@
 //! The program as it is started from a command line.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
 use std::mem;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::Client;
+use serde_json::Value;
+
+use crate::support::{Client, PATIENCE, read_head, tcp};
 
 /// The program while it serves the demo; killed when dropped.
 pub(crate) struct Program {
     child: Child,
+    errors: PathBuf,
     pub(crate) data_dir: PathBuf,
     pub(crate) port: u16,
     pub(crate) hash: String,
@@ -36,25 +42,53 @@ impl Program {
 
     fn start_in(data_dir: PathBuf, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"]);
-        command.arg(&data_dir).stdout(Stdio::piped());
+        command.arg(&data_dir);
+        Self::run(command, data_dir, change)
+    }
+
+    /// Starts a command that serves the demo with that data directory.
+    pub(crate) fn run(
+        mut command: Command,
+        data_dir: PathBuf,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        let errors = data_dir.with_extension("log");
+        let log = File::create(&errors).expect("a temporary file can be made");
+        command.stdout(Stdio::piped()).stderr(log);
         change(&mut command);
         let mut child = command.spawn().expect("the program starts");
+        // Where a test wants a pipe here, it wants one that nobody reads.
+        drop(child.stderr.take());
         let lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
-        let (mut port, mut hash) = (None, None);
-        for line in lines {
-            let line = line.expect("the program says where it listens");
-            if let Some((_, number)) = line.split_once("is listening on http://127.0.0.1:") {
-                port = number.parse().ok();
-            }
-            if let Some((_, text)) = line.split_once("connection hash") {
-                hash = Some(text.trim().to_owned());
-            }
-            if line.starts_with("Ctrl-C") {
-                break;
-            }
+        let (sender, told) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut program = Self { child, errors, data_dir, port: 0, hash: String::new() };
+        let patience = Instant::now() + PATIENCE;
+        while !program.is_told(&told) {
+            assert!(Instant::now() < patience, "it does not start: {}", program.log());
         }
-        let port = port.expect("the program says its port");
-        Self { child, data_dir, port, hash: hash.expect("the program says its hash") }
+        program
+    }
+
+    /// Whether it has said, in words or as JSON, where it listens and under which hash.
+    fn is_told(&mut self, words: &mpsc::Receiver<String>) -> bool {
+        let log = self.log();
+        let entry = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(entry) = { entry }.find(|entry| entry["message"] == "serving") {
+            self.port =
+                entry["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+            self.hash = entry["connection_hash"].as_str().expect("a hash").to_owned();
+            return true;
+        }
+        let Ok(line) = words.recv_timeout(Duration::from_millis(10)) else { return false };
+        if line.contains("is listening on ") {
+            let port = line.rsplit_once(':').and_then(|(_, number)| number.parse().ok());
+            self.port = port.expect("the program says its port");
+        }
+        if let Some((_, text)) = line.split_once("connection hash") {
+            text.trim().clone_into(&mut self.hash);
+        }
+        line.starts_with("Ctrl-C")
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -67,6 +101,57 @@ impl Program {
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("a token is text");
         text.strip_suffix('\n').expect("a token is a line").to_owned()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.errors).expect("the log is text")
+    }
+
+    /// Waits until it has logged something with `text` in it; all that it has logged.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_of(text, 1)
+    }
+
+    /// The same, for something it says several times.
+    pub(crate) fn wait_for_log_of(&self, text: &str, times: usize) -> String {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.matches(text).count() >= times {
+                return log;
+            }
+            assert!(Instant::now() < patience, "`{text}` is not in the log: {log}");
+            thread::yield_now();
+        }
+    }
+
+    /// Sends a signal, as in `TERM`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, id) = (format!("-{name}"), self.child.id().to_string());
+        let told = Command::new("kill").args([signal, id]).status();
+        assert!(told.expect("there is a kill").success());
+    }
+
+    /// Waits until it has ended; its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("the program ends").code()
+    }
+
+    /// Asks the Metadata API; the head of its answer.
+    pub(crate) fn administer(&self, method: &str, path: &str, body: &Value) -> String {
+        let token = fs::read_to_string(self.data_dir.join("admin-token")).expect("there is one");
+        let (token, body) = (token.trim(), body.to_string());
+        let request = format!(
+            "{method} /api:meta/workspace/1/realtime{path} HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut tcp = tcp(self.port);
+        tcp.write_all(request.as_bytes()).expect("the program reads");
+        read_head(&mut tcp)
     }
 
     /// The most memory it has had so far, in bytes.
@@ -86,6 +171,7 @@ impl Drop for Program {
         self.child.kill().ok();
         self.child.wait().ok();
         fs::remove_dir_all(&self.data_dir).ok();
+        fs::remove_file(&self.errors).ok();
     }
 }
 
@@ -106,9 +192,10 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("xano-ws-{name}-{}", std::process::id()))
 }
 
-fn assert_fails(output: &Output, texts: &[&str]) {
+/// It ended with this code, and said all of this.
+pub(crate) fn assert_fails(output: &Output, code: i32, texts: &[&str]) {
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(output.status.code(), Some(code), "{errors}");
     for text in texts {
         assert!(errors.contains(text), "{text} in {errors}");
     }
@@ -119,7 +206,7 @@ fn a_port_in_use_is_told_with_the_way_out() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = other.local_addr().expect("a listener has an address").to_string();
     let output = command(&["--listen", &address]).output().expect("the program starts");
-    assert_fails(&output, &["error: ", &address, "another program", "--listen HOST:PORT"]);
+    assert_fails(&output, 1, &["error: ", &address, "another program", "--listen HOST:PORT"]);
 }
 
 #[test]
@@ -129,7 +216,7 @@ fn a_certificate_that_is_not_there_is_named() {
     let output = command(&["--listen", "127.0.0.1:0", "--tls-cert", missing, "--tls-key", missing])
         .output()
         .expect("the program starts");
-    assert_fails(&output, &["error: ", "certificate", missing]);
+    assert_fails(&output, 1, &["error: ", "certificate", missing]);
 }
 
 #[cfg(unix)]
@@ -138,9 +225,7 @@ fn told_to_stop_it_closes_its_connections_and_ends_well() {
     let mut program = Program::start("sigterm");
     let mut client = program.connect();
     client.join("marvel-chat-room", false, false);
-    let told = Command::new("kill").arg("-TERM").arg(program.child.id().to_string()).status();
-    assert!(told.expect("there is a kill").success());
+    program.signal("TERM");
     assert_eq!(client.read_close(), 1012);
-    let status = program.child.wait().expect("the program ends");
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(program.wait(), Some(0));
 }

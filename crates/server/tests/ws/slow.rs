@@ -255,7 +255,7 @@ fn assert_growth(program: &Program, before: usize, most: usize) {
 
 #[test]
 fn a_stopping_server_does_not_lose_what_a_slow_client_has_asked_for() {
-    let mut server = Server::start(vec![open("room")]);
+    let server = Server::start(vec![open("room")]);
     let mut client = Raw::connect(server.port);
     client.send(&text_frame(&join("room", true, false)));
     client.read_json();

@@ -8,11 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use hub::{ChannelSettings, HistorySize, Settings};
+use rustls::RootCertStore;
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
-use server::config::{Durability, LogLevel, ServeConfig};
-use server::{Front, Listener, Node, NodeOptions, serve};
-use tokio::sync::oneshot;
+use server::config::{Durability, LogFormat, LogLevel, ServeConfig};
+use server::outbound::{Limits, Outbound, Reach};
+use server::{AllowedOrigins, Caller, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
+use tokio::runtime::Handle;
 use tungstenite::client::ClientRequestBuilder;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message, WebSocket};
@@ -27,7 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A running server. Dropping it tells it to stop.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Stop,
     stopped: mpsc::Receiver<()>,
 }
 
@@ -42,7 +44,7 @@ impl Server {
     }
 
     pub(crate) fn serving(config: ServeConfig, settings: Settings, options: NodeOptions) -> Self {
-        let (stop, told_to_stop) = oneshot::channel();
+        let (stop, shutdown) = Shutdown::new(config.drain_window);
         let (tell_port, port) = mpsc::channel();
         let (tell_stopped, stopped) = mpsc::channel();
         thread::spawn(move || {
@@ -52,26 +54,35 @@ impl Server {
                 .expect("a runtime can be built");
             runtime.block_on(async {
                 let listener = Listener::bind(&config).expect("a port is free");
-                let node = Node::start(Arc::new(settings), &options).expect("shards can start");
-                let names = config.token_claims.unwrap_or_default();
-                let verifier = Verifier::new(&KEY, &config.token_key, &names);
+                let caller = Some(Arc::new(caller(&config)));
+                let node = Node::start_with(Arc::new(settings), &options, caller)
+                    .expect("shards can start");
+                let expiry = config.token_expiry();
+                let verifier = Verifier::new(&KEY, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
+                let client = Outbound::new(Reach::Anywhere).expect("a client can be made");
+                let _keeping = verifier.keep_keys(&client).await;
                 tell_port.send(listener.port()).expect("the test waits for the port");
-                let shutdown = async { drop(told_to_stop.await) };
-                let front =
-                    Front { node: Arc::new(node), verifier: Arc::new(verifier), admin: None };
+                let front = Front {
+                    node: Arc::new(node),
+                    verifier: Arc::new(verifier),
+                    origins: Arc::new(AllowedOrigins::new(config.allow_origin)),
+                    expiry,
+                    admin: None,
+                    accounts: None,
+                };
                 serve(listener, front, shutdown).await;
             });
             // The test may not care.
             tell_stopped.send(()).ok();
         });
         let port = port.recv_timeout(PATIENCE).expect("the server starts");
-        Self { port: port.expect("a listener has a port"), stop: Some(stop), stopped }
+        Self { port: port.expect("a listener has a port"), stop, stopped }
     }
 
-    /// Tells the server to stop, without waiting.
-    pub(crate) fn stop(&mut self) {
-        drop(self.stop.take());
+    /// Tells the server to stop, and again to stop at once, without waiting.
+    pub(crate) fn stop(&self) {
+        self.stop.tell();
     }
 
     /// Waits until the server has stopped.
@@ -103,12 +114,34 @@ pub(crate) fn config() -> ServeConfig {
         demo: false,
         tls_cert: None,
         tls_key: None,
+        allow_origin: Vec::new(),
         token_key: Vec::new(),
+        token_jwks: Vec::new(),
+        token_audience: Vec::new(),
+        token_issuer: Vec::new(),
         token_claims: None,
+        close_expired: false,
+        no_signup: false,
+        auth_attempts: 10,
+        auth_token_lifetime: Duration::from_secs(60),
+        trust_proxy: Vec::new(),
+        allow_private_triggers: false,
+        trigger_timeout: PATIENCE,
+        trigger_max_body: 1 << 20,
         threads: None,
+        drain_window: Duration::ZERO,
         log: LogLevel::Error,
         durability: Durability::Disk,
+        log_format: LogFormat::Text,
     }
+}
+
+/// Who asks triggers, over plain HTTP.
+fn caller(config: &ServeConfig) -> Caller {
+    let reach = if config.allow_private_triggers { Reach::Anywhere } else { Reach::Public };
+    let outbound = Outbound::with_roots(reach, RootCertStore::empty()).expect("TLS is there");
+    let (timeout, max_body) = (config.trigger_timeout, config.trigger_max_body as usize);
+    Caller::new(outbound, Limits { timeout, max_body }, Handle::current())
 }
 
 /// A channel for everybody, with presence and the longest history there is.
@@ -368,6 +401,20 @@ pub(crate) fn handshake(hash: &str, more: &str) -> String {
         "GET /rt/{hash} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
     )
+}
+
+/// Asks as `METHOD /path`, once; the whole answer.
+pub(crate) fn ask(port: u16, what: &str) -> String {
+    exchange(port, &format!("{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+}
+
+/// Sends `request` and reads until the server closes.
+pub(crate) fn exchange(port: u16, request: &str) -> String {
+    let mut tcp = tcp(port);
+    tcp.write_all(request.as_bytes()).expect("the server reads");
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).expect("the answer comes whole");
+    answer
 }
 
 pub(crate) fn read_head(stream: &mut impl Read) -> String {

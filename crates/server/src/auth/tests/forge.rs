@@ -12,7 +12,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use serde_json::json;
 
-use super::super::{ClaimNames, SigningKey, TokenError, Verifier};
+use super::super::{ClaimNames, ForeignIssuers, SigningKey, TokenError, Verified, Verifier};
 
 /// What the server signs its tokens with.
 pub(super) const OWN: SigningKey = SigningKey::from_random([7; 32]);
@@ -25,7 +25,9 @@ pub(super) fn own() -> Verifier {
 
 pub(super) fn verifier(keys: &[PathBuf], names: &str) -> Verifier {
     let names = if names.is_empty() { Ok(ClaimNames::default()) } else { names.parse() };
-    Verifier::new(&OWN, keys, &names.expect("the names are right")).expect("the keys are right")
+    let names = names.expect("the names are right");
+    let foreign = ForeignIssuers { keys: keys.to_vec(), names, ..ForeignIssuers::default() };
+    Verifier::new(&OWN, foreign).expect("the keys are right")
 }
 
 pub(super) fn token(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
@@ -78,13 +80,14 @@ pub(super) fn claims_with(changes: &serde_json::Value) -> serde_json::Value {
 
 #[track_caller]
 pub(super) fn check_identity(
-    verified: Result<Identity, TokenError>,
+    verified: Result<Verified, TokenError>,
     dbo_id: u64,
     row_id: RowId,
     extras: &str,
 ) {
-    let Ok(Identity::Authenticated { permissions, extras: found }) = verified else {
-        panic!("the token is good: {verified:?}");
+    let identity = verified.map(|verified| verified.identity);
+    let Ok(Identity::Authenticated { permissions, extras: found }) = identity else {
+        panic!("the token is good: {identity:?}");
     };
     assert_eq!(permissions, Permissions { dbo_id, row_id });
     assert_eq!(found.get(), extras);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use protocol::RowId;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 use serde_json::json;
 
@@ -10,16 +11,16 @@ use super::super::*;
 use super::forge::*;
 
 /// Files with public keys, removed when dropped.
-struct Files(PathBuf);
+pub(super) struct Files(PathBuf);
 
 impl Files {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("xano-auth-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).expect("a temporary directory can be made");
         Self(path)
     }
 
-    fn add(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn add(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, text).expect("a file can be written");
         path
@@ -167,7 +168,8 @@ fn keys_that_cannot_be_used_are_named() {
     let files = Files::new("bad-keys");
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect("a key can be made");
     let read = |path: PathBuf| {
-        let error = Verifier::new(&OWN, std::slice::from_ref(&path), &ClaimNames::default());
+        let keys = vec![path.clone()];
+        let error = Verifier::new(&OWN, ForeignIssuers { keys, ..ForeignIssuers::default() });
         let error = error.expect_err("the key is of no use");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         error
@@ -186,20 +188,20 @@ fn keys_that_cannot_be_used_are_named() {
     }
 }
 
-fn pem_content(pem: &str) -> Vec<u8> {
+pub(super) fn pem_content(pem: &str) -> Vec<u8> {
     let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     data_encoding::BASE64.decode(lines.as_bytes()).expect("it is base64")
 }
 
 /// Made with OpenSSL, whose private key is gone: {"dbo_id":4,"row_id":"9f1c","extras":{"name":"Thor"}}.
-const RSA_TOKEN: &str = "\
+pub(super) const RSA_TOKEN: &str = "\
     eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJkYm9faWQiOjQsInJvd19pZCI6IjlmMWMiLCJleHRyYXMiOnsib\
     mFtZSI6IlRob3IifX0.QVHM4eGMF-k5RL-P2lljF8xD4gLqqi22l59Cf9hgBigH3NpHh02DBq453wjvQRj5A-L5KGt\
     0NaHrFgbukAoGsfbzunQIvdV7nKi52lOVlPm0pVvQNNXZK_RKkHvnHDwbIJQ8ZP05zlL6_6Q6yPnjRogP3ydwrKoxp\
     Ccoagt4uc9EQvfrwQ0DbEvR3QU8mrhcoMcfAB5qKnjIXUCB9PPB6X5T0fI9aFomQjl6BNQ_rTaNWYaxc5JXVoFG24f\
     oNjcDhepFQ6xirEMgCUN6b17uhJPfJKycqgrKCD7CKFAZyfWCmT8PwbqJI_WkyfAFzr1QjTxZ3Mu9J0Z99fU107u66\
     A";
-const RSA_KEY: &str = "\
+pub(super) const RSA_KEY: &str = "\
 -----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAyCsd6Bva094KWGi2tRV5
 3gkS6sKsZLLmzn0lWn8Vr4ArgzlviL564/pgQIsandLecA5vDT/4FV8QWi/yX2dF
@@ -211,7 +213,7 @@ YQIDAQAB
 -----END PUBLIC KEY-----
 ";
 /// Of 1,024 bits.
-const WEAK_RSA_KEY: &str = "\
+pub(super) const WEAK_RSA_KEY: &str = "\
 -----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDiQmCZLrnVKm0yi6HsdLubsmDs
 EGF2RWyb7dypvA+w6HXZ1xHCVslip07L7PaeA6gYXfxVxKHXI87lg+4nu3+XLVqp
