@@ -29,10 +29,15 @@ async function install(t, name, code) {
   return folder;
 }
 
-/** The first module among a document's examples. */
-async function module(path) {
-  const [, code] = /^```js\n(.*?)^```/ms.exec(await readFile(root(path), "utf8"));
-  return code;
+/** The modules among a document's examples. */
+async function modules(path) {
+  return [...(await readFile(root(path), "utf8")).matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+}
+
+async function typeCheck(...files) {
+  const options = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""];
+  const tsc = run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options, ...files]);
+  await tsc.catch(({ stdout }) => assert.fail(stdout));
 }
 
 /** What a channel tells, shortly, in order. */
@@ -155,22 +160,26 @@ describe("the SDK in Node.js", () => {
   });
 
   test("the example of the package's README talks to the server", async (t) => {
-    const example = await module("crates/sdk/js/README.md");
-    const here = example.replace("http://localhost:8787", server.origin).replace("CONNECTION_HASH", server.hash);
+    const [first, more] = await modules("crates/sdk/js/README.md");
+    const here = first.replace("http://localhost:8787", server.origin).replace("CONNECTION_HASH", server.hash);
     const before = `globalThis.WebSocket = (await import("ws")).WebSocket;`;
-    const after = `channel.on("message", () => channel.destroy());`;
-    const folder = await install(t, "example.js", [before, here, after].join("\n"));
+    // One message for the loop, which would never end.
+    const ending = more.replace(/^(for await .*\)) (console.*)$/m, `channel.message("Looped.");\n$1 { $2 break; }\nchannel.destroy();`);
+    assert.notEqual(ending, more);
+    const folder = await install(t, "example.js", [before, here, ending].join("\n"));
     const { stdout } = await run(process.execPath, [join(folder, "example.js")]);
-    assert.match(stdout, /Hello World!/);
+    assert.match(stdout, /Hello World!\n(.*\n)*Hello again!\n(.*\n)*Looped\./);
   });
 
   test("the examples type-check under --strict", async (t) => {
-    const folder = await install(t, "package.ts", await module("crates/sdk/js/README.md"));
-    await writeFile(join(folder, "project.ts"), await module("README.md"));
-    const options = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""];
-    const files = ["package.ts", "project.ts"].map((name) => join(folder, name));
-    const tsc = run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options, ...files]);
-    await tsc.catch(({ stdout }) => assert.fail(stdout));
+    const folder = await install(t, "package.ts", (await modules("crates/sdk/js/README.md")).join("\n"));
+    await writeFile(join(folder, "project.ts"), (await modules("README.md"))[0]);
+    await typeCheck(join(folder, "package.ts"), join(folder, "project.ts"));
+  });
+
+  test("the types promise what they should, and refuse what they should", async (t) => {
+    const folder = await install(t, "channel.ts", await readFile(root("tests/types/channel.ts"), "utf8"));
+    await typeCheck(join(folder, "channel.ts"));
   });
 
   test("an error that nobody catches prints a screenful, not the whole bundle", async (t) => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { launchBrowser, openTab } from "./support/browser.js";
-import { Chat } from "./support/chat.js";
+import { Chat, waitFor } from "./support/chat.js";
+import { Line } from "./support/line.js";
 import { Server } from "./support/server.js";
 
 describe("when something is wrong the page says what, and recovers", () => {
@@ -38,7 +40,7 @@ describe("when something is wrong the page says what, and recovers", () => {
     await chat.connected();
   });
 
-  test("what was lost with its connection is marked, and can be sent again", async (t) => {
+  test("what was under way when the server died is sent again by itself, before what came later", async (t) => {
     const server = await Server.start();
     t.after(() => server.dispose());
     const page = await openTab(browser, `${server.origin}/`);
@@ -52,16 +54,58 @@ describe("when something is wrong the page says what, and recovers", () => {
     await chat.say("queued");
     await server.restart();
     await chat.connected();
-    const lost = chat.room().locator('[data-delivery="failed"]');
-    await lost.waitFor();
-    assert.equal(await lost.getByTestId("message-text").innerText(), "in flight");
-    await chat.shows(["queued", "in flight"]);
-    await lost.getByTestId("retry").click();
-    await lost.waitFor({ state: "detached" });
-    await chat.room().locator('[data-delivery="sending"]').waitFor({ state: "detached" });
+    await chat.delivered();
     const witness = new Chat(await openTab(browser, `${server.origin}/`));
     await witness.connected();
-    for (const each of [chat, witness]) await each.shows(["queued", "in flight"]);
+    for (const each of [chat, witness]) await each.shows(["in flight", "queued"]);
+    chat.noProblems();
+  });
+
+  test("what the server refused is marked, and can be sent again", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const page = await openTab(browser, `${server.origin}/`);
+    const chat = new Chat(page);
+    await chat.connected();
+    const allow = (client_public_messaging) => {
+      const channel = { pattern: "marvel-chat-room", anonymous_clients: true, presence: true, history: 100, client_public_messaging };
+      return server.admin("PUT", "", { channels: [channel] });
+    };
+    await allow(false);
+    await chat.say("not now");
+    const refused = chat.room().locator('[data-delivery="failed"]');
+    await refused.waitFor();
+    await allow(true);
+    await refused.getByTestId("retry").click();
+    await refused.waitFor({ state: "detached" });
+    await chat.delivered();
+    await chat.shows(["not now"]);
+    chat.noProblems();
+  });
+
+  test("what was missed for good is told in its place", async (t) => {
+    const server = await Server.start();
+    t.after(() => server.dispose());
+    const line = await Line.to(server);
+    t.after(() => line.dispose());
+    const query = new URLSearchParams({ base: line.origin, hash: server.hash });
+    const chat = new Chat(await openTab(browser, `${server.origin}/?${query}`));
+    await chat.connected();
+    await chat.say("before");
+    await chat.delivered();
+    line.cut();
+    await chat.statusSays(/trying again/i);
+    const other = await openTab(browser, `${server.origin}/healthz`);
+    await other.addScriptTag({ path: fileURLToPath(new URL("../../dist/xano.min.js", import.meta.url)) });
+    await other.evaluate(async ({ origin, hash }) => {
+      const channel = new XanoClient({ instanceBaseUrl: origin, realtimeCanonical: hash }).channel("marvel-chat-room");
+      await Promise.all(Array.from({ length: 103 }, (_, number) => channel.message(`missed ${number}`)));
+    }, { origin: server.origin, hash: server.hash });
+    line.mend();
+    await chat.connected();
+    await waitFor(async () => (await chat.texts()).length === 101, async () => `101 messages are shown; there are ${(await chat.texts()).length}`);
+    assert.match(await chat.room().getByTestId("note").innerText(), /^103 messages were missed here/);
+    assert.equal((await chat.texts())[1], "missed 3");
     chat.noProblems();
   });
 

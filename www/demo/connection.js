@@ -35,8 +35,6 @@
   class Connection {
     /** @type {"idle"|"connecting"|"connected"|"retrying"|"closed"|"unknown-hash"} */
     phase = "idle";
-    /** Counts the connections of this page. What waits for one goes out on the next. */
-    number = 0;
     /** When the SDK tries again, in ms; 0 while it tries, or where it does not say. */
     retryAt = 0;
     #base = "";
@@ -73,7 +71,6 @@
     takeStatus(payload) {
       const reason = typeof payload?.reason === "string" ? payload.reason.slice(0, MAX_REASON) : "";
       if (payload?.status === "connected") {
-        this.number += 1;
         this.#everConnected = true;
         this.#reason = "";
         this.phase = "connected";

@@ -25,7 +25,8 @@
    * @property {boolean} own
    * @property {boolean} server   an event, sent by the server itself
    * @property {""|"sending"|"failed"} delivery
-   * @property {number} [connection] the connection it goes out on, while it is pending
+   * @property {boolean} [unsure] sent, but this server does not say whether it arrived
+   * @property {string} [note]    not a message, but what is to be said in this place
    */
 
   function clip(text) {
@@ -121,41 +122,50 @@
       return fresh;
     }
 
+    /** Says something between the messages before and those that come. */
+    addNote(note) {
+      this.#entries.push({ key: this.#nextKey(), id: null, ts: null, at: this.#entries.at(-1)?.at ?? -Infinity, raw: "", note });
+      if (this.#entries.length > MAX_ENTRIES) this.#ids.delete(this.#entries.shift().id);
+    }
+
     /** Shows an own message before the server has it. */
-    addPending({ localId, text, hero, connection }, now) {
+    addPending({ localId, text, hero }, now) {
       const pending = {
         key: this.#nextKey(), id: null, raw: "", ts: now, at: now, ...readPayload(text),
-        hero, socketId: null, own: true, server: false, delivery: "sending", connection,
+        hero, socketId: null, own: true, server: false, delivery: "sending",
       };
       this.#pending.set(localId, pending);
       return pending;
     }
 
-    /** The server has it under `id`, even when the echo does not carry our local id. */
+    /**
+     * It was sent. The server has it under `id`, even when the echo does not carry our local id; Xano's
+     * own says nothing, so that only the echo will tell.
+     */
     confirm(localId, id) {
       const pending = this.#pending.get(localId);
       if (!pending) return;
-      pending.id = id;
+      if (id === undefined) {
+        pending.unsure = true;
+        return;
+      }
+      pending.id = String(id);
       pending.delivery = "";
-      if (this.#ids.has(id)) this.#pending.delete(localId);
+      if (this.#ids.has(pending.id)) this.#pending.delete(localId);
     }
 
     fail(localId) {
       const pending = this.#pending.get(localId);
       if (pending) pending.delivery = "failed";
-      return Boolean(pending);
     }
 
-    /** Local ids still on their way, oldest first; those of a connection, or of all. */
-    sending(connection = null) {
-      const under = ({ delivery, connection: its }) => delivery === "sending" && (connection === null || its === connection);
-      return [...this.#pending].filter(([, entry]) => under(entry)).map(([localId]) => localId);
-    }
-
-    /** What an earlier connection took along: no echo of it will come. */
-    failBefore(connection) {
+    /** No echo of these will come: of the oldest, or of all. */
+    failUnsure(count = Infinity) {
       for (const pending of this.#pending.values()) {
-        if (pending.delivery === "sending" && pending.connection < connection) pending.delivery = "failed";
+        if (!pending.unsure || pending.delivery === "failed") continue;
+        if (count <= 0) return;
+        count -= 1;
+        pending.delivery = "failed";
       }
     }
 
@@ -174,6 +184,11 @@
       const rows = [];
       let before = null;
       for (const entry of [...this.#entries, ...this.#pending.values()].slice(-MAX_ENTRIES)) {
+        if (entry.note) {
+          rows.push({ key: entry.key, note: entry.note });
+          before = null;
+          continue;
+        }
         const author = authorOf(entry);
         const day = entry.ts === null ? null : new Date(entry.ts).toDateString();
         const newDay = day !== null && day !== before?.day;

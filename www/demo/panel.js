@@ -4,7 +4,7 @@
 (() => {
   "use strict";
 
-  const { Composer, Timeline, buildDay, buildMessage, drawDay, drawMessage } = window.MarvelChat;
+  const { Composer, Timeline, buildDay, buildMessage, drawDay, drawMessage, drawNote } = window.MarvelChat;
   const { cloneTemplate, drawMembers, guestName, randomId, setText } = window.MarvelChat;
   const NEAR_BOTTOM = 48;
   const STARTERS = ["Hello World!", "Who is on watch tonight?", "Meet me on the roof."];
@@ -19,11 +19,12 @@
     ["message_too_large", () => "This message is too long for the server. It was not sent."],
     ["connection_closed", () => "There is no connection, so the message was not sent."],
     ["queue_full", () => "Too many messages wait for a connection already. This one was not sent."],
+    ["storage_failed", () => "The server cannot store messages right now. The message was not sent."],
+    ["rate_limited", () => "That was too fast for this room. The message was not sent."],
+    ["delivery_unknown", () => "The connection broke, and nobody knows whether the message was sent."],
     ["too_many_channels", () => "This connection is in too many rooms already."],
   ]);
   const REFUSALS = new Set(["channel_not_found", "anonymous_join_refused"]);
-  /** Said by the SDK itself, at once, of the message it was just given. */
-  const SAID_BY_SDK = new Set(["message_too_large", "connection_closed", "queue_full"]);
 
   class ChannelPanel {
     element = cloneTemplate("panel-template");
@@ -40,9 +41,6 @@
     /** Entries that came live; they make an entrance, those of the history do not. */
     #fresh = new WeakSet();
     #members = [];
-    #connected = false;
-    /** The number of the latest connection. */
-    #connection = 0;
     #trouble = "";
     #closed = false;
     #shown = true;
@@ -59,7 +57,7 @@
      * @param {string} options.accent    its colour, by name
      * @param {object} options.me        who this tab is
      * @param {object} options.names     names by socket id
-     * @param {(payload: object) => unknown} options.send  may return a promise of a receipt
+     * @param {(payload: object) => Promise<{id?: string}>} options.send  gives the message's receipt
      * @param {(news: {messages?: number, names?: boolean}) => void} options.changed
      */
     constructor({ name, title, accent, me, names, send, changed }) {
@@ -76,9 +74,10 @@
 
     /** Takes one action of the channel. */
     receive(action) {
-      if (action.action === "join") this.#takeJoin(action.payload);
+      if (action.action === "join") this.#takeJoin();
       else if (action.action === "history") this.#takeHistory(action.payload?.history);
       else if (action.action === "message" || action.action === "event") this.#takeMessage(action);
+      else if (action.action === "gap") this.#takeGap(action.payload);
     }
 
     setMembers(members) {
@@ -88,16 +87,11 @@
       this.refresh();
     }
 
-    /**
-     * How the connection is: what is said without one waits for the next, and fails at once
-     * where there is `trouble`, as no connection will come.
-     */
-    setConnection({ connected, number, trouble }) {
-      this.#connected = connected;
-      this.#connection = number;
+    /** How the connection is. What was sent over one that is gone, and had no receipt, got lost. */
+    setConnection({ connected, trouble }) {
       this.#trouble = trouble;
       this.element.dataset.connected = String(connected);
-      if (trouble) this.failAll();
+      if (!connected) this.#failUnsure();
       this.#drawComposer();
     }
 
@@ -121,14 +115,11 @@
     /** Takes an error that concerns this channel. */
     takeError(payload) {
       const ofMessage = payload?.action === "message";
-      if (ofMessage) this.#failOne(payload.code);
+      // Without receipts it is not said which. Servers answer in order, so it is the oldest.
+      if (ofMessage) this.#failUnsure(1);
       // Why the room or the connection is closed is said already, and says more.
       if (ofMessage && (this.#closed || this.#trouble)) return;
       this.#showError(payload);
-    }
-
-    failAll() {
-      for (const localId of this.#timeline.sending()) this.#fail(localId);
     }
 
     focusInput() {
@@ -201,12 +192,10 @@
       });
     }
 
-    #takeJoin(payload) {
+    #takeJoin() {
       this.#closed = false;
       this.#parts.error.hidden = true;
       this.#drawComposer();
-      // Where no history follows, nothing else will tell what became of a message.
-      if (payload?.history === 0 || payload?.resumed === true) this.#failLost();
     }
 
     #drawComposer() {
@@ -215,9 +204,16 @@
       for (const starter of this.#parts.empty.querySelectorAll("button")) starter.disabled = this.#composer.blocked;
     }
 
-    /** What was given to an earlier connection and is not here by now was lost with it. */
-    #failLost() {
-      this.#timeline.failBefore(this.#connection);
+    #failUnsure(count) {
+      this.#timeline.failUnsure(count);
+      this.refresh();
+    }
+
+    #takeGap({ missed, to }) {
+      // A room without messages, whose numbering began anew: nothing that it would keep was said.
+      if (to === 0) return;
+      const what = missed === undefined ? "Some messages may have been" : `${missed} ${missed === 1 ? "message was" : "messages were"}`;
+      this.#timeline.addNote(`${what} missed here. Those that the server still has follow.`);
       this.refresh();
     }
 
@@ -231,20 +227,13 @@
       setText(this.#parts.errorWords, words ?? (said || "Something went wrong in this room."));
       if (payload?.action !== "join" && !REFUSALS.has(code)) return;
       this.#closed = true;
-      this.failAll();
+      this.#failUnsure();
       this.#drawComposer();
-    }
-
-    /** A refusal does not say of which message. The server answers in order, so it is the oldest. */
-    #failOne(code) {
-      const sending = SAID_BY_SDK.has(code) ? this.#timeline.sending().reverse() : this.#timeline.sending(this.#connection);
-      if (sending.length) this.#fail(sending[0]);
     }
 
     #takeHistory(frames) {
       if (!Array.isArray(frames)) return;
       const fresh = this.#timeline.merge(frames);
-      this.#failLost();
       let learnt = false;
       for (const entry of fresh) learnt = this.#names.learn(entry.socketId, entry.hero) || learnt;
       // The first history is old news; a later one brings what was missed.
@@ -274,35 +263,13 @@
     #say(text) {
       const localId = randomId();
       const payload = { text, hero: this.#me.hero, from: this.#me.author, localId };
-      const connection = this.#connected ? this.#connection : this.#connection + 1;
-      this.#fresh.add(this.#timeline.addPending({ ...payload, connection }, Date.now()));
+      this.#fresh.add(this.#timeline.addPending(payload, Date.now()));
       this.#atBottom = true;
       this.refresh();
-      try {
-        const receipt = this.#send(payload);
-        if (typeof receipt?.then !== "function") return;
-        receipt.then((got) => this.#confirm(localId, got?.id), (reason) => this.#refused(localId, reason));
-      } catch (reason) {
-        this.#refused(localId, reason);
-      }
-    }
-
-    #confirm(localId, id) {
-      if (id === undefined || id === null) return;
-      this.#timeline.confirm(localId, String(id));
-      this.refresh();
-    }
-
-    #refused(localId, reason) {
-      // The error also came to the channel's listener where the server sent one.
-      if (!this.#fail(localId) || !this.#parts.error.hidden) return;
-      this.#showError({ code: reason?.code, message: reason?.message });
-    }
-
-    #fail(localId) {
-      const known = this.#timeline.fail(localId);
-      this.refresh();
-      return known;
+      // Why it failed comes to the channel's listener for errors.
+      const failed = () => this.#timeline.fail(localId);
+      const settled = this.#send(payload).then(({ id }) => this.#timeline.confirm(localId, id), failed);
+      settled.then(() => this.refresh());
     }
 
     #toBottom() {
@@ -344,6 +311,7 @@
       for (const row of rows) {
         const element = this.#rows.get(row.key) ?? (row.entry ? this.#buildMessage(row.entry) : buildDay());
         if (row.entry) drawMessage(element, row);
+        else if (row.note) drawNote(element, row.note);
         else drawDay(element, row.day, now);
         kept.set(row.key, element);
       }

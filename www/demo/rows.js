@@ -40,6 +40,11 @@
     setText(line.firstElementChild, dayName(ts, now));
   }
 
+  function drawNote(line, note) {
+    line.dataset.testid = "note";
+    setText(line.firstElementChild, note);
+  }
+
   /** @param {boolean} fresh whether it makes an entrance */
   function buildMessage(fresh, retry) {
     const element = cloneTemplate("message-template");
@@ -73,5 +78,5 @@
     element.querySelector("[data-testid=retry]").hidden = delivery !== "failed";
   }
 
-  window.MarvelChat = { ...window.MarvelChat, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, setText };
+  window.MarvelChat = { ...window.MarvelChat, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, drawNote, setText };
 })();

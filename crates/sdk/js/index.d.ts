@@ -17,13 +17,50 @@ export interface XanoClientConfig {
   realtimeConnectionHash?: string | null;
   /**
    * Who the connection is for. It is stored; without one it is who is stored, and null is nobody, now
-   * and later.
+   * and later. A function is asked before each attempt to
+   * connect, the first and every later one, so that a token never has to outlive its connection: it
+   * has 30 seconds, and when it throws, rejects or takes longer, that attempt has failed and the next
+   * one asks again. With a function the SDK also comes back when the server ends the connection
+   * because the token has expired (close code 4401).
    */
-  realtimeAuthToken?: string | null;
+  realtimeAuthToken?: string | null | XanoTokenProvider;
+}
+
+export type XanoTokenProvider = () =>
+  | string
+  | null
+  | undefined
+  | Promise<string | null | undefined>;
+
+/** How the connection is. */
+export type XanoRealtimeStatus =
+  /** No channel is in use. */
+  | "idle"
+  /** The first or another attempt is under way. */
+  | "connecting"
+  | "connected"
+  /** The next attempt has a time, or comes when the network or the page is back. */
+  | "waiting"
+  /** It ended for good; `realtimeReconnect()` or another channel object starts it again. */
+  | "closed";
+
+/** What is wrong with the connection. */
+export interface XanoRealtimeFinding {
+  /**
+   * One of the codes that `channel()` throws, or "unknown_hash" (also where realtime is switched off),
+   * "token_function_failed", "token_expired" (or this device's clock is wrong), "token_refused",
+   * "csp_blocks_connection", "mixed_content", "offline", "unreachable", "no_realtime", "closed".
+   */
+  code: string;
+  /** The same in words, with what to do about it. */
+  message: string;
 }
 
 export interface XanoRealtimeChannelOptions {
-  /** Get the kept messages with each join. Default: false. */
+  /**
+   * Get the kept messages with each join. Default: false. After a reconnect that missed nothing, or
+   * whose missed messages all follow one by one, they do not come again.
+   */
   history?: boolean;
   /** Get who is here, and every change. Default: false. */
   presence?: boolean;
@@ -37,6 +74,11 @@ export interface XanoRealtimeActionOptions {
   authenticated?: boolean;
   /** Set by the SDK to the channel's name, whatever it is here. */
   channel?: string;
+  /**
+   * Names the message for the server: 1 to 64 characters that nobody can guess, another one for each
+   * message. The SDK makes one up where there is none.
+   */
+  id?: string;
   /** Only for this member. */
   socketId?: string | null;
 }
@@ -146,18 +188,78 @@ export interface XanoRealtimeConnectionStatus
   > {}
 
 /**
- * What was refused and why. Beyond the server's codes (see PROTOCOL.md) there are three that the SDK
+ * What was refused and why. Beyond the server's codes (see PROTOCOL.md) there are some that the SDK
  * makes itself, each once for every call it is about, and never before that call has returned:
  *
- * - "queue_full": too much waits for a connection already.
+ * - "queue_full": too much waits already.
  * - "message_too_large": as JSON in UTF-8 the frame has more than 1 MiB (1,048,576 bytes), which
  *   this project's server answers by ending the connection. The limit of Xano's own is not known.
  * - "connection_closed": the connection ended for good (a "disconnected" without `retryIn`), so what
  *   waited was not sent, and neither is what comes until `realtimeReconnect()` is called or another
  *   channel object is used.
+ * - "delivery_unknown": the message was sent, but the connection broke before the server had
+ *   answered, and it cannot be sent again without a risk of it being published twice: that was more
+ *   than 110 seconds ago, or the connection ended for good, or `queueOfflineActions` is false.
+ *
+ * Two more reject receipts alone: "channel_destroyed" (before the server had answered) and
+ * "not_connected" (where `queueOfflineActions` is false).
  */
 export interface XanoRealtimeError
   extends Frame<"error", { message: string; code?: string; action?: string }, never> {}
+
+/**
+ * Made by the SDK: publications were missed and are not to be had any more. It comes behind the "join"
+ * of a reconnect, and before anything newer. The history that follows where it was asked for may
+ * hold some of them.
+ */
+export interface XanoRealtimeGap
+  extends Frame<
+    "gap",
+    {
+      /**
+       * - "history_too_short": the server no longer keeps all of them.
+       * - "epoch_changed": the numbering began anew: the channel was idle for long, the connection is
+       *   for somebody else now (anonymous and authenticated members have a count each), or the
+       *   server crashed before it had stored what was read here.
+       * - "position_unknown": the server never gave out the number that was read last.
+       */
+      reason: "history_too_short" | "epoch_changed" | "position_unknown" | (string & {});
+      /** How many; absent where `from` and `to` are not of one count. */
+      missed?: number;
+      /** The `seq` of the first. */
+      from: number;
+      /** The `seq` of the last. */
+      to: number;
+    },
+    never
+  > {}
+
+/** Where a message was published. All is absent where the server does not acknowledge messages. */
+export interface XanoRealtimeReceipt {
+  id?: string;
+  /** Its number; private messages have none. */
+  seq?: number;
+  /** Milliseconds since 1970. */
+  ts?: number;
+}
+
+/** What receipts, `ready`, pages and `for await` fail with. */
+export interface XanoRealtimeFailure extends Error {
+  /** See {@link XanoRealtimeError} for the codes. */
+  code: string;
+}
+
+/** A part of a channel's history. */
+export interface XanoRealtimeHistoryPage<
+  Payload = any,
+  Data = any,
+  Extras = Record<string, any>,
+> {
+  /** Oldest first. */
+  history: XanoRealtimeHistoryEntry<Payload, Data, Extras>[];
+  /** Whether there are older ones; absent where the server gives the whole history only. */
+  more?: boolean;
+}
 
 /** The server's answer to a join. Its fields are those of this project's server. */
 export interface XanoRealtimeJoin<Extras = Record<string, any>>
@@ -169,6 +271,10 @@ export interface XanoRealtimeJoin<Extras = Record<string, any>>
       seq?: number;
       history?: number;
       presence?: boolean;
+      /** After a reconnect: whether all that was missed follows. */
+      resumed?: boolean;
+      /** Why it does not. */
+      reason?: string;
       features?: string[];
       pingInterval?: number;
     } | null,
@@ -193,6 +299,7 @@ export interface XanoRealtimeActions<Payload = any, Data = any, Extras = Record<
   connection_status: XanoRealtimeConnectionStatus;
   error: XanoRealtimeError;
   event: XanoRealtimeEvent<Data>;
+  gap: XanoRealtimeGap;
   history: XanoRealtimeHistory<Payload, Data, Extras>;
   join: XanoRealtimeJoin<Extras>;
   leave: XanoRealtimeLeave<Extras>;
@@ -206,7 +313,15 @@ export type XanoRealtimeAction<
   Payload = any,
   Data = any,
   Extras = Record<string, any>,
-> = XanoRealtimeActions<Payload, Data, Extras>[Exclude<ERealtimeAction, "error">];
+> = XanoRealtimeActions<Payload, Data, Extras>[Exclude<
+  keyof XanoRealtimeActions,
+  "error"
+>];
+
+/** Ends a listener: `new AbortController().signal`, say. */
+export interface XanoListenerOptions {
+  signal?: AbortSignal | null;
+}
 
 // Requests, storages and files.
 
@@ -362,9 +477,10 @@ declare abstract class XanoBaseClient {
   hasAuthToken(): boolean;
   /** Counts from the next request on. */
   setAuthToken(token: string | null): this;
+  /** True also for a function that was not asked yet. */
   hasRealtimeAuthToken(): boolean;
-  /** Counts from the next connection on; `realtimeReconnect()` makes one. */
-  setRealtimeAuthToken(token: string | null): this;
+  /** Counts from the next connection on; `realtimeReconnect()` makes one. A function is not stored. */
+  setRealtimeAuthToken(token: string | null | XanoTokenProvider): this;
   hasDataSource(): boolean;
   setDataSource(name: string | null): this;
 
@@ -438,11 +554,22 @@ export declare class XanoClient extends XanoBaseClient {
     options?: XanoRealtimeChannelOptions,
   ): XanoRealtimeChannel<Payload, Data, Extras>;
 
+  readonly status: XanoRealtimeStatus;
+
   /**
    * Replaces the connection at once, also after one that ended for good. Does nothing while no
    * channel is in use.
    */
   realtimeReconnect(): this;
+
+  /** Destroys all its channel objects, and with them the connection. */
+  destroy(): void;
+
+  /**
+   * Makes a connection of its own with the same settings, and says what is wrong; nothing where all
+   * is well. It takes 12 seconds at most where nobody answers, and twice that where nothing does.
+   */
+  doctor(): Promise<XanoRealtimeFinding[]>;
 }
 
 /**
@@ -459,39 +586,102 @@ export declare class XanoRealtimeChannel<
   readonly channel: string;
   readonly options: XanoRealtimeChannelOptions;
 
+  /**
+   * Fulfilled once the channel is joined on this connection, or is already; uses the channel.
+   * Rejects with a {@link XanoRealtimeFailure} when the server refuses the join, the connection ends
+   * for good or the channel is destroyed. Each access gives a promise of its own, and none of them is
+   * ever reported as unhandled.
+   */
+  readonly ready: Promise<unknown>;
+
+  /**
+   * What is known of the publications since the channel was last joined:
+   *
+   * - "continuous": all that came after it was delivered, each once and in order, and so was all that
+   *   had been missed before it. Also while there is no connection.
+   * - "gap": some were missed for good, and a "gap" action has told so.
+   * - "unknown": it has not been joined yet, or the server (Xano's own) does not number its
+   *   publications, so that losses cannot be seen.
+   *
+   * Private messages and events for one member have no number and are not covered.
+   */
+  readonly continuity: "continuous" | "gap" | "unknown";
+
   /** Calls `onAction` with every action of this name, and `onError` with the channel's errors. */
-  on<Action extends ERealtimeAction>(
+  on<Action extends keyof XanoRealtimeActions>(
     action: Action,
     onAction: (action: XanoRealtimeActions<Payload, Data, Extras>[Action]) => void,
-    onError?: (error: XanoRealtimeError) => void,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    options?: XanoListenerOptions,
   ): this;
   /** Calls `onAction` with everything but errors, and `onError` with the channel's errors. */
   on(
     onAction: (action: XanoRealtimeAction<Payload, Data, Extras>) => void,
-    onError?: (error: XanoRealtimeError) => void,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    options?: XanoListenerOptions,
   ): this;
   /** The same for an action that this SDK does not know yet. */
   on(
     action: string,
     onAction: (action: Frame<string, unknown, Extras>) => void,
-    onError?: (error: XanoRealtimeError) => void,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    options?: XanoListenerOptions,
   ): this;
+
+  /** Ends what `on` began with the same action and function. That function is not called any more. */
+  off(action: string, onAction: (action: any) => void): this;
+  off(onAction: (action: any) => void): this;
+
+  /**
+   * `for await (const message of channel)`: the messages from now on, until `break` or `destroy()`. At
+   * most 1,000 wait for the loop; when there are more, it gets those and then fails with the `code`
+   * "buffer_full". It fails with "connection_closed" when the connection ends for good. Reconnects do
+   * not end it; listen to "gap" to hear what was missed.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<XanoRealtimeMessage<Payload, Extras>, void, void>;
 
   /**
    * Sends a payload to the channel, as it is at this moment; `undefined` is sent as null. Without a
-   * connection it waits for one, unless `queueOfflineActions` is false. At most 1,000 messages and
-   * 4 MiB wait; beyond, listeners for errors hear "queue_full". See {@link XanoRealtimeError} for
-   * what else may refuse it.
+   * connection it waits for one, unless `queueOfflineActions` is false. At most 1,000 messages wait
+   * for a connection and 1,000 for the server's answer, with 4 MiB together; beyond, they are refused
+   * with "queue_full". See {@link XanoRealtimeError} for what else may refuse it.
    *
-   * It is delivered at most once: what was handed to a connection that breaks right then may be lost,
-   * and is not sent again. What waited for a connection is not affected.
+   * The receipt is fulfilled when the server has published the message, and rejects with a
+   * {@link XanoRealtimeFailure} when it has not. Nobody has to look at it: a rejection is never
+   * reported as unhandled, and listeners for errors hear of it too.
+   *
+   * It is published once. What a connection that breaks has not answered is sent again over the next
+   * one under the same name, in its place before newer messages, and the server takes it once. What
+   * the server has too much to do for ("overloaded", "rate_limited") is sent again up to five times,
+   * later and later; it may then come behind messages that were under way with it, as the receipts'
+   * `seq` tell. Everything else that the server refuses, a full disk ("storage_failed") too, is told
+   * at once.
+   *
+   * The server remembers the names of a channel's last 1,000 messages, for two minutes. Where more than
+   * that were sent to the channel by anybody while this connection was gone, a message that is sent
+   * again may be published twice.
+   *
+   * Xano's own server does not acknowledge: a message is then sent at most once, and its receipt is
+   * fulfilled with an empty object when it is handed to the connection.
    *
    * Throws a `TypeError` when JSON cannot hold the payload.
    */
-  message(payload?: Payload, options?: XanoRealtimeActionOptions & Record<string, unknown>): void;
+  message(
+    payload?: Payload,
+    options?: XanoRealtimeActionOptions & Record<string, unknown>,
+  ): Promise<XanoRealtimeReceipt>;
 
   /** Asks for the kept messages; they come as a "history" action. */
   history(): void;
+  /**
+   * Asks for at most `limit` of the kept messages, the newest whose `seq` is below `before`. They come
+   * with the promise, and to no listener. It rejects like a receipt, and is never reported as
+   * unhandled; a reconnect does not disturb it.
+   */
+  history(page: {
+    before?: number;
+    limit?: number;
+  }): Promise<XanoRealtimeHistoryPage<Payload, Data, Extras>>;
 
   /** Who is here. Empty without a connection, and for channels without the `presence` option. */
   getPresence(): XanoRealtimeClient<Payload, Extras>[];
@@ -513,8 +703,11 @@ export declare class XanoRealtimeClient<Payload = any, Extras = Record<string, a
   permissions: { dbo_id: number; row_id: number | string };
   socketId: string;
 
-  /** Sends a payload to this member alone. */
-  message(payload?: Payload, options?: XanoRealtimeActionOptions & Record<string, unknown>): void;
+  /** Sends a payload to this member alone; the receipt is that of `channel.message()`. */
+  message(
+    payload?: Payload,
+    options?: XanoRealtimeActionOptions & Record<string, unknown>,
+  ): Promise<XanoRealtimeReceipt>;
   /** Asks for the channel's kept messages; they come as a "history" action. */
   history(): void;
 }

@@ -1,6 +1,7 @@
 // The classes applications know. What they do is decided in Rust; here is only what they look like.
 
 import { Client as CoreClient } from "./core.js";
+import { examine } from "./doctor.js";
 import { RestClient, realtimeToken } from "./rest.js";
 import { XanoObjectStorage } from "./storage.js";
 
@@ -16,14 +17,27 @@ export {
 } from "./rest.js";
 export * from "./storage.js";
 
+/** How many messages wait for a `for await` at most. */
+const BUFFER = 1000;
+
 // The minifier renames classes; `name` is what consoles show.
 export class XanoClient extends RestClient {
   static name = "XanoClient";
   #core;
+  /** For the doctor. */
+  #config;
+  /** Whom to ask for the token of each connection; null where it is known. */
+  #provider = null;
 
   constructor(config) {
     super(config);
     this.#core = new CoreClient(config);
+    this.#config = { ...config };
+    this.#setProvider(config?.realtimeAuthToken);
+  }
+
+  get status() {
+    return this.#core.status;
   }
 
   channel(name, options = {}) {
@@ -31,9 +45,14 @@ export class XanoClient extends RestClient {
     return new XanoRealtimeChannel(name, options, this.#core.channel(`${name}`, options));
   }
 
+  hasRealtimeAuthToken() {
+    return this.#provider !== null || super.hasRealtimeAuthToken();
+  }
+
   setRealtimeAuthToken(token) {
     super.setRealtimeAuthToken(token);
     this.#core.setToken(this[realtimeToken]());
+    this.#setProvider(token);
     return this;
   }
 
@@ -41,6 +60,29 @@ export class XanoClient extends RestClient {
     this.#core.setToken(this[realtimeToken]());
     this.#core.reconnect();
     return this;
+  }
+
+  destroy() {
+    this.#core.destroy();
+  }
+
+  doctor() {
+    return examine(this.#config, this.#provider ?? this[realtimeToken]());
+  }
+
+  #setProvider(token) {
+    this.#provider = typeof token === "function" ? token : null;
+    this.#core.setProvider(this.#provider && ((connection) => this.#ask(token, connection)));
+  }
+
+  async #ask(provider, connection) {
+    try {
+      const token = await provider();
+      this.#core.giveToken(connection, false, token == null ? null : `${token}`);
+    } catch (error) {
+      console.error("xano-realtime: realtimeAuthToken() failed", error);
+      this.#core.giveToken(connection, true);
+    }
   }
 }
 
@@ -58,6 +100,9 @@ export class XanoRealtimeChannel {
   #core;
   /** By what the server told about it, so that a member is the same object each time. */
   #members = new WeakMap();
+  /** Ends each `for await` that runs; told when the channel's use ends, while there are any. */
+  #loops = new Set();
+  #watched = false;
 
   constructor(channel, options, core) {
     this.#core = core;
@@ -67,17 +112,76 @@ export class XanoRealtimeChannel {
     });
   }
 
+  get ready() {
+    return answer((settle) => this.#core.wait(true, settle));
+  }
+
   on(...args) {
+    const signal = args.at(-1)?.signal;
+    if (signal) {
+      args.pop();
+      if (signal.aborted) return this;
+      signal.addEventListener("abort", () => this.off(...args), { once: true });
+    }
     this.#core.on(...args);
     return this;
   }
 
-  message(payload, options) {
-    this.#core.message(payload, options);
+  off(...args) {
+    this.#core.off(...args);
+    return this;
   }
 
-  history() {
-    this.#core.history();
+  async *[Symbol.asyncIterator]() {
+    const messages = [];
+    let end, wake;
+    const stop = (why) => {
+      end ??= why;
+      wake?.();
+    };
+    const take = (message) => {
+      if (messages.push(message) > BUFFER) {
+        messages.pop();
+        this.off("message", take);
+        stop({ code: "buffer_full", message: "Too many messages wait for this loop." });
+      } else wake?.();
+    };
+    this.on("message", take);
+    this.#loops.add(stop);
+    this.#watch();
+    try {
+      for (;;) {
+        while (messages.length) yield messages.shift();
+        if (end?.code === "channel_destroyed") return;
+        if (end) throw refusal(end);
+        await new Promise((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.#loops.delete(stop);
+      this.off("message", take);
+    }
+  }
+
+  #watch() {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#core.wait(false, ({ payload }) => {
+      this.#watched = false;
+      for (const stop of this.#loops) stop(payload);
+    });
+  }
+
+  get continuity() {
+    return this.#core.continuity;
+  }
+
+  message(payload, options) {
+    return send(this.#core, payload, options);
+  }
+
+  history(page) {
+    if (!page) return this.#core.send();
+    return answer((settle) => this.#core.send({ before: page.before, limit: page.limit }, null, settle));
   }
 
   getPresence() {
@@ -110,10 +214,33 @@ export class XanoRealtimeClient {
   }
 
   message(payload, options) {
-    this.#core.message(payload, { ...options, channel: this.#channel, socketId: this.socketId });
+    return send(this.#core, payload, { ...options, channel: this.#channel, socketId: this.socketId });
   }
 
   history() {
-    this.#core.history({ channel: this.#channel, socketId: this.socketId });
+    this.#core.send(null, { channel: this.#channel, socketId: this.socketId });
   }
+}
+
+/** Messages are named by what nobody can guess: whoever knows the name could take the message's place. */
+function send(core, payload, options) {
+  const id = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+  return answer((settle) => core.send(payload, options, settle, id));
+}
+
+/** A promise of what `ask` gets. Who does not look at it need not fear an unhandled rejection. */
+function answer(ask) {
+  let resolve, reject;
+  const promise = new Promise((...both) => ([resolve, reject] = both));
+  promise.catch(() => {});
+  // Not in the promise's own function, which would swallow what is thrown at the caller.
+  ask(({ action, payload }) => {
+    if (action !== "error") resolve(payload);
+    else reject(refusal(payload));
+  });
+  return promise;
+}
+
+function refusal({ message, code }) {
+  return Object.assign(new Error(message), { code });
 }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use protocol::JoinRequest;
 
-use crate::{Delivery, Event, Roster};
+use crate::continuity::Reader;
+use crate::{Delivery, Event, Gap, Joined, Roster};
 
 /// One channel object of the application while it is in use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,9 +44,14 @@ pub struct Listener<L> {
 pub(crate) struct Channel<P, L> {
     pub(crate) name: Rc<str>,
     pub(crate) roster: Roster<P>,
+    pub(crate) reader: Reader,
     handles: Vec<Handle<L>>,
     /// What the server was asked for on this connection.
     asked: Option<JoinRequest>,
+    /// The server has said yes to it on this connection.
+    pub(crate) joined: bool,
+    /// A channel object wants the history and has not got it.
+    pub(crate) owed: bool,
 }
 
 #[derive(Debug)]
@@ -57,11 +63,20 @@ struct Handle<L> {
 
 impl<P: Clone, L: Clone> Channel<P, L> {
     pub(crate) fn new(name: Rc<str>) -> Self {
-        Self { name, roster: Roster::default(), handles: Vec::new(), asked: None }
+        Self {
+            name,
+            roster: Roster::default(),
+            reader: Reader::default(),
+            handles: Vec::new(),
+            asked: None,
+            joined: false,
+            owed: false,
+        }
     }
 
     /// Adds a channel object.
     pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions) {
+        self.owed |= options.history;
         self.handles.push(Handle { id, options, listeners: Vec::new() });
     }
 
@@ -75,6 +90,11 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         self.handles.iter().any(|handle| handle.id == id)
     }
 
+    /// Any of the channel objects.
+    pub(crate) fn first(&self) -> Option<ChannelId> {
+        self.handles.first().map(|handle| handle.id)
+    }
+
     pub(crate) fn queues(&self, id: ChannelId) -> bool {
         let handle = self.handles.iter().find(|handle| handle.id == id);
         handle.is_some_and(|handle| handle.options.queue_offline_actions)
@@ -84,6 +104,20 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         if let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) {
             handle.listeners.push(listener);
         }
+    }
+
+    /// Removes what `listen` added; whether that function is still to be called for anything else.
+    pub(crate) fn unlisten(&mut self, id: ChannelId, gone: &Listener<L>) -> bool
+    where
+        L: PartialEq,
+    {
+        let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) else {
+            return false;
+        };
+        handle.listeners.retain(|listener| {
+            listener.action != gone.action || listener.on_action != gone.on_action
+        });
+        handle.listeners.iter().any(|listener| listener.on_action == gone.on_action)
     }
 
     /// The join to send, unless the server knows already all that the channel objects want.
@@ -101,19 +135,33 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         }
         // Who has the history already need not read it again.
         let history = wanted.history && !self.asked.as_ref().is_some_and(|asked| asked.history);
+        let resume = if self.asked.is_none() { self.reader.position() } else { None };
         self.asked = Some(wanted.clone());
-        Some(JoinRequest { history, ..wanted })
+        Some(JoinRequest { history, resume, ..wanted })
+    }
+
+    /// The join that asks for all behind what was read: it is answered like any other.
+    pub(crate) fn rejoin(&self) -> JoinRequest {
+        let presence = self.asked.as_ref().is_some_and(|asked| asked.presence);
+        JoinRequest { history: false, presence, resume: self.reader.position() }
+    }
+
+    /// Takes the answer to a join: what was missed for good, and whether the history is still owed.
+    pub(crate) fn handle_joined(&mut self, joined: &Joined) -> (Option<Gap>, bool) {
+        self.joined = true;
+        let owed = std::mem::take(&mut self.owed);
+        (self.reader.handle_joined(joined), owed && joined.resumed && joined.keeps)
     }
 
     /// Forgets what was asked for: the server does not do it, so that the next object asks again.
     pub(crate) fn handle_refused(&mut self) {
-        self.asked = None;
-        self.roster.clear();
+        self.handle_disconnect();
     }
 
     /// Forgets what held for a connection that is gone.
     pub(crate) fn handle_disconnect(&mut self) {
         self.asked = None;
+        self.joined = false;
         self.roster.clear();
     }
 

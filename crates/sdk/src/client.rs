@@ -1,17 +1,22 @@
 //! The connection, the channels on it, and every decision about them.
 
+mod receive;
+mod requests;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use protocol::{Action, CloseCode};
 
+pub use self::requests::Moment;
+
 use crate::channel::{Channel, push};
 use crate::heartbeat::{Heartbeat, Verdict};
 use crate::line::{Line, State};
-use crate::queue::{Full, Queue, Waiting};
+use crate::queue::Queue;
 use crate::{
-    Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Delivery, Event, Frame,
-    Listener, Member, News, Outgoing, Output, Refusal,
+    Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Continuity, Delivery,
+    Event, Listener, Member, Outgoing, Output,
 };
 
 /// One application's realtime connection. `P` is a payload, `L` a listener; both are only passed on.
@@ -24,15 +29,25 @@ use crate::{
 pub struct Client<P, L> {
     address: Result<Rc<str>, ConfigError>,
     token: Option<String>,
+    /// The application is asked for the token before each attempt.
+    asks: bool,
     channels: Vec<Channel<P, L>>,
     last_channel: ChannelId,
     connection: ConnectionId,
     state: State,
     backoff: Backoff,
-    queue: Queue,
+    queue: Queue<L>,
+    /// Whether the server acknowledges messages, as far as its answers have told.
+    acks: Option<bool>,
+    /// It answers requests for a part of a history as such.
+    pages: bool,
+    /// While the server has too much to do: when to send to it again, 0 when that is still open.
+    retry: Option<u64>,
+    retries: Backoff,
     /// What the channel objects asked for in vain and will be told in a turn of its own, so that a
     /// listener that asks again at once does not keep everything else waiting.
-    refused: VecDeque<(ChannelId, Action, Refusal)>,
+    refused: Vec<requests::Refused<P, L>>,
+    waiters: Vec<requests::Waiter<L>>,
     outputs: VecDeque<Output<P>>,
     deliveries: VecDeque<Delivery<P, L>>,
 }
@@ -40,6 +55,8 @@ pub struct Client<P, L> {
 impl<P: Clone, L: Clone> Client<P, L> {
     /// How long an attempt to connect may take, in milliseconds.
     pub const CONNECT_DEADLINE: u64 = 10_000;
+    /// How long the application may take to give a token, in milliseconds.
+    pub const TOKEN_DEADLINE: u64 = 30_000;
     /// How many bytes of UTF-8 a frame of the application may have. The server takes no more, and
     /// ends the connection over it; what Xano's own takes is not known.
     pub const MAX_FRAME: usize = 1 << 20;
@@ -49,13 +66,19 @@ impl<P: Clone, L: Clone> Client<P, L> {
         Self {
             address: config.address().map(Rc::from),
             token: config.realtime_auth_token.filter(|token| !token.is_empty()),
+            asks: false,
             channels: Vec::new(),
             last_channel: ChannelId(0),
             connection: ConnectionId::default(),
             state: State::Idle,
             backoff: Backoff::default(),
             queue: Queue::default(),
-            refused: VecDeque::new(),
+            acks: None,
+            pages: false,
+            retry: None,
+            retries: Backoff::default(),
+            refused: Vec::new(),
+            waiters: Vec::new(),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
         }
@@ -71,9 +94,25 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.token = token.filter(|token| !token.is_empty());
     }
 
+    /// Whether to ask the application who each connection is for, from the next one on.
+    pub fn ask_for_token(&mut self, asks: bool) {
+        self.asks = asks;
+    }
+
     /// Whether the next connection is for somebody in particular.
     pub fn has_token(&self) -> bool {
-        self.token.is_some()
+        self.asks || self.token.is_some()
+    }
+
+    /// How the connection is.
+    pub fn status(&self) -> &'static str {
+        match self.state {
+            State::Idle => "idle",
+            State::Closed { .. } => "closed",
+            State::Asking { .. } | State::Connecting { .. } => "connecting",
+            State::Open(_) => "connected",
+            State::Waiting { .. } => "waiting",
+        }
     }
 
     /// Whether any channel is in use.
@@ -101,7 +140,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         match self.state {
             State::Idle | State::Closed { .. } => self.connect(now),
             State::Open(_) => self.join(name, options),
-            State::Connecting { .. } | State::Waiting { .. } => {}
+            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
         }
         id
     }
@@ -117,27 +156,18 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Sends a frame of the application, or keeps it until there is a connection. What can be
-    /// neither sent nor kept is refused, and the channel object's listeners for errors hear it.
-    pub fn send(&mut self, id: ChannelId, action: Action, text: String) {
-        if text.len() > Self::MAX_FRAME {
-            return self.refused.push_back((id, action, Refusal::TooLarge));
-        }
-        match &self.state {
-            State::Open(line) if !line.closing => {
-                return self.outputs.push_back(Output::Send(Outgoing::Encoded(text)));
-            }
-            State::Closed { code } => {
-                return self.refused.push_back((id, action, Refusal::Closed(*code)));
-            }
-            _ => {}
-        }
-        let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else { return };
-        if !channel.queues(id) {
-            return self.outputs.push_back(Output::Warn(NOT_QUEUED));
-        }
-        if self.queue.push(Waiting { channel: id, action, text }) == Err(Full) {
-            self.refused.push_back((id, action, Refusal::QueueFull));
+    /// Ends what `listen` began with the same action and function.
+    pub fn unlisten(&mut self, id: ChannelId, gone: &Listener<L>)
+    where
+        L: PartialEq,
+    {
+        let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) else {
+            return;
+        };
+        if !channel.unlisten(id, gone) {
+            self.deliveries.retain(|delivery| {
+                delivery.channel != id || Some(&delivery.listener) != gone.on_action.as_ref()
+            });
         }
     }
 
@@ -146,9 +176,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     pub fn close_channel(&mut self, id: ChannelId) {
         let Some(index) = self.channels.iter().position(|channel| channel.has(id)) else { return };
         self.deliveries.retain(|delivery| delivery.channel != id);
-        if self.queue.remove(id) {
-            self.outputs.push_back(Output::Warn(UNSENT));
-        }
+        self.drop_requests(id);
         if !self.channels[index].close(id) {
             return;
         }
@@ -161,10 +189,23 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    /// Ends the use of all channel objects.
+    pub fn close_all(&mut self) {
+        while let Some(id) = self.channels.first().and_then(Channel::first) {
+            self.close_channel(id);
+        }
+    }
+
     /// Who is in a channel, as far as a channel object in use asked.
     pub fn presence(&self, id: ChannelId) -> &[Member<P>] {
         let channel = self.channels.iter().find(|channel| channel.has(id));
         channel.map_or(&[], |channel| channel.roster.members())
+    }
+
+    /// Whether a channel object has missed anything since its channel was last joined.
+    pub fn continuity(&self, id: ChannelId) -> Continuity {
+        let channel = self.channels.iter().find(|channel| channel.has(id));
+        channel.map_or(Continuity::Unknown, |channel| channel.reader.continuity())
     }
 
     /// Replaces the connection at once, for a new token say.
@@ -179,125 +220,33 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.connect(now);
     }
 
-    /// The socket is open. One that reports something else first is closing already, and was open.
-    pub fn handle_open(&mut self, connection: ConnectionId, now: u64) {
-        if !self.is_connecting(connection) {
-            return;
-        }
-        self.state = State::Open(Line::new(now));
-        for channel in &mut self.channels {
-            if let Some(request) = channel.join() {
-                let channel = channel.name.clone();
-                self.outputs.push_back(Output::Send(Outgoing::Join { channel, request }));
-            }
-        }
-        while let Some(frame) = self.queue.pop() {
-            self.outputs.push_back(Output::Send(Outgoing::Encoded(frame.text)));
-        }
-        self.deliver_status(&Event::Connected);
-    }
-
-    /// The socket got a frame.
-    pub fn handle_frame(&mut self, connection: ConnectionId, frame: Frame<P>, now: u64) {
-        self.infer_open(connection, now);
-        let Some(line) = self.line(connection) else { return };
-        if let Some(heartbeat) = &mut line.heartbeat {
-            heartbeat.handle_frame(now);
-        }
-        if let News::Joined { ping: Some(interval) } = &frame.news {
-            line.heartbeat = Some(Heartbeat::new(interval.millis(), now));
-        }
-        let Frame { action, channel: name, news, body } = frame;
-        let name = name.as_deref();
-        match news {
-            News::None | News::Joined { .. } => {}
-            News::Internal => return,
-            News::MalformedPresence => return self.outputs.push_back(Output::Warn(BAD_PRESENCE)),
-            News::Error => return self.deliver_error(name, Event::Frame(body)),
-            News::JoinRefused => {
-                if let Some(channel) = self.channel(name) {
-                    channel.handle_refused();
-                }
-                return self.deliver_error(name, Event::Frame(body));
-            }
-            News::PresenceFull(full) => {
-                let Some(channel) = self.channel(name) else { return };
-                channel.roster.handle_full(full);
-            }
-            News::PresenceUpdate(update) => {
-                let Some(channel) = self.channel(name) else { return };
-                channel.roster.handle_update(update);
-            }
-        }
-        let event = Event::Frame(body);
-        for channel in &self.channels {
-            if name.is_none_or(|name| name == &*channel.name) {
-                channel.deliver(&action, &event, &mut self.deliveries);
-            }
-        }
-    }
-
-    /// The socket got what is no frame of this protocol.
-    pub fn handle_malformed(&mut self, connection: ConnectionId, now: u64) {
-        self.infer_open(connection, now);
-        let Some(line) = self.line(connection) else { return };
-        if let Some(heartbeat) = &mut line.heartbeat {
-            heartbeat.handle_frame(now);
-        }
-        if !line.warned {
-            line.warned = true;
-            self.outputs.push_back(Output::Warn(BAD_FRAME));
-        }
-    }
-
-    /// The socket is about to close: what it is given now would be lost.
-    pub fn handle_closing(&mut self, connection: ConnectionId) {
-        if let Some(line) = self.line(connection) {
-            line.closing = true;
-        }
-    }
-
-    /// The socket is closed, or never opened.
-    pub fn handle_close(
-        &mut self,
-        connection: ConnectionId,
-        (code, reason): (u16, &str),
-        now: u64,
-        random: f64,
-    ) {
-        if !matches!(code, ABNORMAL | TLS_FAILURE) {
-            self.infer_open(connection, now);
-        }
-        if self.is_connecting(connection) || self.line(connection).is_some() {
-            self.lose(code, reason, now, random);
-        }
-    }
-
-    /// The browser does not open such a socket at all, now or later.
-    pub fn handle_refused(&mut self, connection: ConnectionId, reason: &str) {
-        if self.is_connecting(connection) {
-            self.give_up(ABNORMAL);
-            self.tell_disconnected(ABNORMAL, reason, None);
-        }
-    }
-
-    /// The network or the page came back: what waits need not wait longer.
+    /// The network or the page came back: what waits need not wait longer, and an attempt from before
+    /// may hang in a network that is gone.
     pub fn handle_wake(&mut self, now: u64) {
-        match &mut self.state {
+        match self.state {
             State::Waiting { .. } => self.connect(now),
-            State::Open(line) => {
-                let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
-                if verdict == Some(Verdict::Ping) {
-                    self.outputs.push_back(Output::Send(Outgoing::Ping));
-                }
+            State::Connecting { until } if now + Self::CONNECT_DEADLINE > until + FRESH => {
+                self.hang_up(RECONNECT);
+                self.connect(now);
             }
-            State::Idle | State::Closed { .. } | State::Connecting { .. } => {}
+            _ => self.handle_offline(now),
+        }
+    }
+
+    /// The network may be gone: whether the line is still there shows sooner than by its silence.
+    pub fn handle_offline(&mut self, now: u64) {
+        let State::Open(line) = &mut self.state else { return };
+        let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
+        if verdict == Some(Verdict::Ping) {
+            self.outputs.push_back(Output::Send(Outgoing::Ping));
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
+        self.expire(now);
         self.deliver_refused();
+        self.handle_retry(now, random);
         match &mut self.state {
             State::Idle | State::Closed { .. } => {}
             State::Waiting { until } if now >= *until => self.connect(now),
@@ -305,7 +254,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 self.outputs.push_back(Output::Close { code: CloseCode::Normal.number() });
                 self.lose(ABNORMAL, NO_ANSWER, now, random);
             }
-            State::Waiting { .. } | State::Connecting { .. } => {}
+            State::Asking { until } if now >= *until => self.lose(ABNORMAL, NO_TOKEN, now, random),
+            State::Waiting { .. } | State::Asking { .. } | State::Connecting { .. } => {}
             State::Open(line) => {
                 let verdict =
                     line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_timeout(now));
@@ -343,14 +293,31 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         match &self.state {
             State::Idle | State::Closed { .. } => None,
-            State::Connecting { until } | State::Waiting { until } => Some(*until),
-            State::Open(line) => line.heartbeat.as_ref().map(Heartbeat::poll_timeout),
+            State::Asking { until } | State::Connecting { until } | State::Waiting { until } => {
+                Some(*until)
+            }
+            State::Open(line) => {
+                let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
+                match (self.retry, beat) {
+                    (Some(retry), Some(beat)) => Some(retry.min(beat)),
+                    (retry, beat) => retry.or(beat),
+                }
+            }
         }
     }
 
     fn connect(&mut self, now: u64) {
-        let Ok(url) = self.address.clone() else { return };
         self.connection.0 += 1;
+        if self.asks {
+            self.state = State::Asking { until: now + Self::TOKEN_DEADLINE };
+            let connection = self.connection;
+            return self.outputs.push_back(Output::Ask { connection });
+        }
+        self.open(now);
+    }
+
+    fn open(&mut self, now: u64) {
+        let Ok(url) = self.address.clone() else { return };
         self.state = State::Connecting { until: now + Self::CONNECT_DEADLINE };
         let (connection, token) = (self.connection, self.token.clone());
         self.outputs.push_back(Output::Open { connection, url, token });
@@ -363,7 +330,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
         let outgoing = match channel.join() {
             Some(request) => Outgoing::Join { channel: name, request },
             // The join was sent for another object of the name, which has its history.
-            None if options.history => Outgoing::History { channel: name },
+            None if options.history => {
+                channel.owed = false;
+                Outgoing::History { channel: name }
+            }
             None => return,
         };
         self.outputs.push_back(Output::Send(outgoing));
@@ -375,9 +345,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             self.outputs.push_back(Output::Close { code });
         }
         self.state = State::Idle;
-        for channel in &mut self.channels {
-            channel.handle_disconnect();
-        }
+        self.handle_disconnect();
     }
 
     /// Goes on after a connection or an attempt ended that nobody asked to end.
@@ -385,32 +353,23 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if matches!(&self.state, State::Open(line) if now - line.since >= Backoff::STABLE) {
             self.backoff.reset();
         }
-        let retry_in = CloseCode::reconnects(code).then(|| self.backoff.next_delay(random));
+        // Who can get another token comes back with it.
+        let comes_back = CloseCode::reconnects(code) || (self.asks && code == TOKEN_EXPIRED);
+        let retry_in = comes_back.then(|| self.backoff.next_delay(random));
         match retry_in {
             Some(delay) => self.state = State::Waiting { until: now + delay },
             None => self.give_up(code),
         }
-        for channel in &mut self.channels {
-            channel.handle_disconnect();
-        }
+        self.handle_disconnect();
         self.tell_disconnected(code, reason, retry_in);
     }
 
-    /// Ends the attempts to connect, and what waits for one.
-    fn give_up(&mut self, code: u16) {
-        self.state = State::Closed { code };
-        while let Some(frame) = self.queue.pop() {
-            self.refused.push_back((frame.channel, frame.action, Refusal::Closed(code)));
+    /// Forgets what held for a connection that is gone.
+    fn handle_disconnect(&mut self) {
+        for channel in &mut self.channels {
+            channel.handle_disconnect();
         }
-    }
-
-    /// Some sockets are over before anybody was told that they are open: `ws` for Node.js reports
-    /// all of a short life in one go. What such a one is given now would be lost.
-    fn infer_open(&mut self, connection: ConnectionId, now: u64) {
-        if self.is_connecting(connection) {
-            self.state = State::Open(Line { closing: true, ..Line::new(now) });
-            self.deliver_status(&Event::Connected);
-        }
+        self.requeue();
     }
 
     fn tell_disconnected(&mut self, code: u16, reason: &str, retry_in: Option<u64>) {
@@ -423,33 +382,12 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    fn deliver_error(&mut self, name: Option<&str>, event: Event<P>) {
-        let mut taken = false;
-        for channel in &self.channels {
-            if name.is_none_or(|name| name == &*channel.name) {
-                taken |= channel.deliver_error(None, &event, &mut self.deliveries);
-            }
-        }
-        if !taken {
-            self.outputs.push_back(Output::Untaken(event));
-        }
-    }
-
-    fn deliver_refused(&mut self) {
-        while let Some((id, action, refusal)) = self.refused.pop_front() {
-            let Some(channel) = self.channels.iter().find(|channel| channel.has(id)) else {
-                self.outputs.push_back(Output::Warn(UNSENT));
-                continue;
-            };
-            let event = Event::Refused { channel: channel.name.clone(), action, refusal };
-            if !channel.deliver_error(Some(id), &event, &mut self.deliveries) {
-                self.outputs.push_back(Output::Untaken(event));
-            }
-        }
-    }
-
     fn is_connecting(&self, connection: ConnectionId) -> bool {
         connection == self.connection && matches!(self.state, State::Connecting { .. })
+    }
+
+    fn is_asking(&self, connection: ConnectionId) -> bool {
+        connection == self.connection && matches!(self.state, State::Asking { .. })
     }
 
     fn line(&mut self, connection: ConnectionId) -> Option<&mut Line> {
@@ -468,13 +406,13 @@ impl<P: Clone, L: Clone> Client<P, L> {
 const ABNORMAL: u16 = 1006;
 /// The code that some browsers report where there was no TLS connection.
 const TLS_FAILURE: u16 = 1015;
+/// How old an attempt may be that is not made again when the network comes back, in milliseconds.
+const FRESH: u64 = 1_000;
+/// The code of a close that comes with the end of a token.
+const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 
-const BAD_FRAME: &str = "the server sent something that is no frame of this protocol; it is ignored, as are further ones on this connection";
-const BAD_PRESENCE: &str = "the server sent a presence frame without valid members; it is ignored";
-const NOT_QUEUED: &str =
-    "there is no connection and queueOfflineActions is false, so this was not sent and will not be";
-const UNSENT: &str = "a channel was destroyed before what it had queued could be sent";
 const NO_ANSWER: &str = "no answer within 10 seconds";
+const NO_TOKEN: &str = "realtimeAuthToken() gave no token";
 const SILENT: &str = "the server stopped answering";

@@ -1,6 +1,6 @@
 //! What the server sent, read as far as the client must know it.
 
-use protocol::{Action, PresenceFull, PresenceUpdate};
+use protocol::{Action, PresenceFull, PresenceUpdate, Resume};
 
 use crate::Member;
 
@@ -11,6 +11,8 @@ pub struct Frame<P> {
     pub action: String,
     /// The channel it is about; `None` when it is about the connection.
     pub channel: Option<String>,
+    /// Its number among the channel's publications.
+    pub seq: Option<u64>,
     /// What the client itself learns from it.
     pub news: News<P>,
     /// The whole frame for the listeners.
@@ -22,14 +24,16 @@ pub struct Frame<P> {
 pub enum News<P> {
     /// Nothing: it is for the listeners alone.
     None,
-    /// The server refused something.
-    Error,
-    /// The server refused a join, or took one back.
-    JoinRefused,
+    /// The server refused something, or took it back.
+    Error(Refused),
     /// The server answers a join.
-    Joined {
-        /// How to notice a dead line, where the server answers pings.
-        ping: Option<PingInterval>,
+    Joined(Joined),
+    /// A message of this name has its place.
+    Acked(String),
+    /// A history: of all that is kept, or a part of it.
+    History {
+        /// It answers a request for a part.
+        page: bool,
     },
     /// Everybody who is in the channel.
     PresenceFull(PresenceFull<Member<P>>),
@@ -39,6 +43,38 @@ pub enum News<P> {
     MalformedPresence,
     /// The server answers a ping, or tells what only the SDK itself can know: not for listeners.
     Internal,
+}
+
+/// What the answer to a join says. A server without extensions says nothing of it.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// How to notice a dead line, where the server answers pings.
+    pub ping: Option<PingInterval>,
+    /// Messages with a name are acknowledged.
+    pub acks: bool,
+    /// Parts of a history may be asked for.
+    pub pages: bool,
+    /// The channel keeps publications.
+    pub keeps: bool,
+    /// The channel's newest publication, where a later join may go on from there.
+    pub position: Option<Resume>,
+    /// All that was missed follows.
+    pub resumed: bool,
+    /// Why it does not, where that was asked.
+    pub reason: Option<String>,
+}
+
+/// What an error is about.
+#[derive(Clone, Debug, Default)]
+pub struct Refused {
+    /// The action that was refused.
+    pub action: Option<Action>,
+    /// The name of the message that was refused.
+    pub id: Option<String>,
+    /// The same may be taken later.
+    pub later: bool,
+    /// In how many milliseconds at the earliest.
+    pub retry_after: u64,
 }
 
 /// After how much silence to ping, in milliseconds: a second to a day.
@@ -60,7 +96,8 @@ impl<P> News<P> {
     /// What an action without fields of its own means.
     pub fn of(action: Option<Action>) -> Self {
         match action {
-            Some(Action::Error) => Self::Error,
+            Some(Action::Error) => Self::Error(Refused::default()),
+            Some(Action::History) => Self::History { page: false },
             Some(Action::Pong | Action::ConnectionStatus) => Self::Internal,
             _ => Self::None,
         }

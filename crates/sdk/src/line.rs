@@ -8,6 +8,8 @@ pub(crate) enum State {
     Idle,
     /// Coming back by itself would be no use.
     Closed { code: u16 },
+    /// The application is asked for a token.
+    Asking { until: u64 },
     /// A socket is on its way.
     Connecting { until: u64 },
     /// The line is there.

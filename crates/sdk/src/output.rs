@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use protocol::{Action, ErrorCode, JoinRequest};
+use protocol::{Action, JoinRequest};
 
-use crate::ChannelId;
+use crate::{ChannelId, Gap, Refusal};
 
 /// One attempt to connect and the connection that came of it; never used twice.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -21,6 +21,11 @@ pub enum Output<P> {
         url: Rc<str>,
         /// The only sub-protocol to offer.
         token: Option<String>,
+    },
+    /// Ask the application for the token, and report it under this id.
+    Ask {
+        /// Names the attempt.
+        connection: ConnectionId,
     },
     /// Send a frame over the latest WebSocket.
     Send(Outgoing),
@@ -96,26 +101,14 @@ pub enum Event<P> {
         /// Why.
         refusal: Refusal,
     },
-}
-
-/// Why the client does not send what the application asks for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// Too much waits for a connection already.
-    QueueFull,
-    /// A server would end the connection over it.
-    TooLarge,
-    /// The connection ended with this close code, for good.
-    Closed(u16),
-}
-
-impl Refusal {
-    /// The same for programs.
-    pub fn code(self) -> ErrorCode {
-        match self {
-            Self::QueueFull => ErrorCode::QueueFull,
-            Self::TooLarge => ErrorCode::MessageTooLarge,
-            Self::Closed(_) => ErrorCode::ConnectionClosed,
-        }
-    }
+    /// Publications of a channel were missed.
+    Missed {
+        /// Where.
+        channel: Rc<str>,
+        /// Which.
+        gap: Gap,
+    },
+    /// What was waited for has come, and there is no more to tell: the channel is joined, or a
+    /// message went out to a server that does not acknowledge.
+    Done,
 }

@@ -23,10 +23,11 @@ use protocol::Action;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
+use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Listener, Output};
+use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Moment, Output};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]
@@ -71,6 +72,37 @@ impl WebClient {
         self.0.client.borrow().has_token()
     }
 
+    /// Sets whom to ask, with a number, for the token of each connection, from the next one on.
+    #[wasm_bindgen(js_name = setProvider)]
+    pub fn set_provider(&self, provider: JsValue) {
+        let provider = provider.dyn_into::<Function>().ok();
+        self.0.client.borrow_mut().ask_for_token(provider.is_some());
+        self.0.provider.replace(provider);
+    }
+
+    /// The answer to that, under that number.
+    #[wasm_bindgen(js_name = giveToken)]
+    pub fn give_token(&self, number: u32, failed: bool, token: Option<String>) {
+        let connection = ConnectionId(number);
+        if failed {
+            let random = js_sys::Math::random();
+            self.0.call(|client, now| client.handle_no_token(connection, now, random));
+        } else {
+            self.0.call(|client, now| client.handle_token(connection, token, now));
+        }
+    }
+
+    /// How the connection is.
+    #[wasm_bindgen(getter)]
+    pub fn status(&self) -> JsValue {
+        self.0.client.borrow().status().into()
+    }
+
+    /// Ends the use of all channel objects.
+    pub fn destroy(&self) {
+        self.0.call(|client, _| client.close_all());
+    }
+
     /// Replaces the connection at once.
     pub fn reconnect(&self) {
         self.0.call(|client, now| client.reconnect(now));
@@ -80,30 +112,57 @@ impl WebClient {
 #[wasm_bindgen(js_class = Channel)]
 impl WebChannel {
     /// `(action, listener, onError?)` or `(listener, onError?)`.
-    pub fn on(&self, first: JsValue, second: JsValue, third: JsValue) -> Result<(), JsValue> {
-        let (action, on_action, on_error) = match first.as_string() {
-            Some(action) => (Some(action), second, third),
-            None => (None, first, second),
-        };
-        let listener = Listener {
-            action,
-            on_action: on_action.dyn_into::<Function>().ok(),
-            on_error: on_error.dyn_into::<Function>().ok(),
-        };
+    pub fn on(&self, first: &JsValue, second: JsValue, third: JsValue) -> Result<(), JsValue> {
+        let listener = read::listener(first, second, third);
         if listener.on_action.is_none() && listener.on_error.is_none() {
             return Err(js_sys::TypeError::new("on() needs a function to call").into());
         }
-        self.using(|client, id| client.listen(id, listener))
+        let id = self.used()?;
+        self.core.call(|client, _| client.listen(id, listener));
+        Ok(())
     }
 
-    /// Sends a payload. It is taken as it is now; later changes to it do not count.
-    pub fn message(&self, payload: JsValue, options: &JsValue) -> Result<(), JsValue> {
-        self.send(Action::Message, options, payload)
+    /// Ends what `on` began with the same action and listener.
+    pub fn off(&self, first: &JsValue, second: JsValue) {
+        let listener = read::listener(first, second, JsValue::UNDEFINED);
+        if let Some(id) = self.id.get() {
+            self.core.client.borrow_mut().unlisten(id, &listener);
+        }
     }
 
-    /// Asks for the channel's kept publications.
-    pub fn history(&self, options: &JsValue) -> Result<(), JsValue> {
-        self.send(Action::History, options, JsValue::NULL)
+    /// Calls `receipt` once: when the channel is joined, or when its use ends.
+    pub fn wait(&self, joined: bool, receipt: Function) -> Result<(), JsValue> {
+        let moment = if joined { Moment::Joined } else { Moment::Ended };
+        let id = self.used()?;
+        self.core.call(|client, _| client.wait(id, moment, receipt));
+        Ok(())
+    }
+
+    /// Sends a payload under an `id` that nobody can guess; without one it asks for the channel's kept
+    /// publications, or the part of them that the payload describes. The payload is taken as it is
+    /// now; later changes to it do not count. `receipt` is called with the answer, or an error.
+    pub fn send(
+        &self,
+        payload: JsValue,
+        options: &JsValue,
+        receipt: JsValue,
+        id: Option<String>,
+    ) -> Result<(), JsValue> {
+        let action = if id.is_some() { Action::Message } else { Action::History };
+        let id = id.filter(|_| self.core.client.borrow().names_messages());
+        let request = frame::request(action, &self.name, Asked { options, payload, id, receipt })?;
+        self.core.check_line();
+        let id = self.used()?;
+        self.core.call(|client, now| client.send(id, request, now));
+        Ok(())
+    }
+
+    /// What is known of the publications since the channel was last joined.
+    #[wasm_bindgen(getter)]
+    pub fn continuity(&self) -> JsValue {
+        let client = self.core.client.borrow();
+        let id = self.id.get();
+        id.map_or(Continuity::Unknown, |id| client.continuity(id)).name().into()
     }
 
     /// What the server told about each member.
@@ -120,34 +179,28 @@ impl WebChannel {
         }
     }
 
-    fn send(&self, action: Action, options: &JsValue, payload: JsValue) -> Result<(), JsValue> {
-        let text = frame::encode_request(action, &self.name, options, payload)?;
-        self.core.check_line();
-        self.using(|client, id| client.send(id, action, text))
-    }
-
-    /// Takes the channel into use, if it is not, in one step with what it is used for: a listener
-    /// must hear of a connection that fails at once.
-    fn using(
-        &self,
-        input: impl FnOnce(&mut Client<JsValue, Function>, ChannelId),
-    ) -> Result<(), JsValue> {
-        if self.id.get().is_none() && !Reflect::has(&global(), &"WebSocket".into())? {
+    /// Takes the channel into use, if it is not. What comes of that happens together with what it is
+    /// used for, in the next `call`: a listener must hear of a connection that fails at once.
+    fn used(&self) -> Result<ChannelId, JsValue> {
+        let used = self.id.get().filter(|id| self.core.client.borrow().has_channel(*id));
+        if let Some(id) = used {
+            return Ok(id);
+        }
+        if !Reflect::has(&global(), &"WebSocket".into())? {
             return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
         }
-        self.core.call(|client, now| {
-            let open = || client.open_channel(&self.name, self.options, now);
-            let id = self.id.get().unwrap_or_else(open);
-            self.id.set(Some(id));
-            input(client, id);
-        });
-        Ok(())
+        let now = timer::now();
+        let id = self.core.client.borrow_mut().open_channel(&self.name, self.options, now);
+        self.id.set(Some(id));
+        Ok(id)
     }
 }
 
 /// The client with everything it holds of the browser.
 struct Core {
     client: RefCell<Client<JsValue, Function>>,
+    /// Whom to ask for the token.
+    provider: RefCell<Option<Function>>,
     socket: RefCell<Option<Socket>>,
     timer: RefCell<Option<Timer>>,
     page: RefCell<Option<Page>>,
@@ -159,6 +212,7 @@ impl Core {
     fn new(config: Config) -> Self {
         Self {
             client: RefCell::new(Client::new(config)),
+            provider: RefCell::default(),
             socket: RefCell::default(),
             timer: RefCell::default(),
             page: RefCell::default(),
@@ -209,6 +263,12 @@ impl Core {
             match output {
                 Output::Open { connection, url, token } => {
                     self.open_socket(connection, &url, token.as_deref());
+                }
+                Output::Ask { connection } => {
+                    let provider = self.provider.borrow().clone();
+                    // It only makes a promise, and throws nothing.
+                    let _ = provider
+                        .map(|provider| provider.call1(&JsValue::UNDEFINED, &connection.0.into()));
                 }
                 Output::Send(outgoing) => {
                     let socket = self.socket.borrow().clone();

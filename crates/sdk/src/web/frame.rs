@@ -1,19 +1,20 @@
 //! What goes out: frames as JSON text, events as the values listeners get.
 
-use js_sys::{JSON, JsString, Object, Reflect};
+use js_sys::{Function, JSON, JsString, Object, Reflect};
 use protocol::{Action, ClientFrame, JoinRequest};
 use serde::Serialize;
 use serde_wasm_bindgen::{preserve, to_value};
 use wasm_bindgen::prelude::*;
 
-use crate::{Event, Outgoing, Refusal};
+use crate::{Event, Outgoing, Refusal, Request};
 
 /// What a listener is called with.
 pub(super) fn to_js(event: &Event<JsValue>) -> JsValue {
     let (action, options, payload) = match event {
         Event::Frame(body) => return body.clone(),
         Event::Connected => {
-            (Action::ConnectionStatus, Fields::new(), Fields::new().with("status", "connected"))
+            let status = Fields::new().with("status", "connected");
+            (Action::ConnectionStatus.name(), Fields::new(), status)
         }
         Event::Disconnected { code, reason, retry_in } => {
             let status = Fields::new().with("status", "disconnected");
@@ -21,21 +22,29 @@ pub(super) fn to_js(event: &Event<JsValue>) -> JsValue {
             if let Some(delay) = retry_in {
                 status = status.with("retryIn", *delay as u32);
             }
-            (Action::ConnectionStatus, Fields::new(), status)
+            (Action::ConnectionStatus.name(), Fields::new(), status)
         }
         Event::Refused { channel, action, refusal } => {
-            let code = refusal.code();
-            let mut message = JsString::from(code.message());
+            let mut message = JsString::from(refusal.message());
             if let Refusal::Closed(number) = refusal {
                 message = message.concat(&" Close code: ".into()).concat(&(*number).into());
             }
             let error = Fields::new().with("message", message);
-            let error = error.with("code", to_value(&code).unwrap_or_default());
-            (Action::Error, place(channel), error.with("action", action.name()))
+            let error = error.with("code", refusal.code());
+            (Action::Error.name(), place(channel), error.with("action", action.name()))
         }
+        Event::Missed { channel, gap } => {
+            let missed = Fields::new().with("reason", &gap.reason);
+            let mut missed = missed.with("from", gap.from as f64).with("to", gap.to as f64);
+            if let Some(count) = gap.missed {
+                missed = missed.with("missed", count as f64);
+            }
+            ("gap", place(channel), missed)
+        }
+        Event::Done => (Action::Ack.name(), Fields::new(), Fields::new()),
     };
     let seen = Seen {
-        action: action.name().to_owned(),
+        action: action.to_owned(),
         options: options.0,
         payload: payload.0,
         ..Seen::default()
@@ -49,9 +58,12 @@ pub(super) fn encode(outgoing: Outgoing) -> Result<String, JsValue> {
         Outgoing::Encoded(text) => return Ok(text),
         Outgoing::Ping => return stringify(Action::Ping, None, None),
         Outgoing::Join { channel, request } => {
-            // The client never asks to resume.
-            let JoinRequest { history, presence, resume: _ } = request;
-            let flags = Fields::new().with("history", history).with("presence", presence);
+            let JoinRequest { history, presence, resume } = request;
+            let mut flags = Fields::new().with("history", history).with("presence", presence);
+            if let Some(read) = resume {
+                let read = Fields::new().with("epoch", &read.epoch).with("seq", read.seq as f64);
+                flags = flags.with("resume", read.0);
+            }
             (Action::Join, channel, flags.0)
         }
         Outgoing::Leave { channel } => (Action::Leave, channel, JsValue::NULL),
@@ -60,21 +72,34 @@ pub(super) fn encode(outgoing: Outgoing) -> Result<String, JsValue> {
     stringify(action, Some(place(&channel).0), Some(payload))
 }
 
-/// The text of what the application asks for. Its options go along, but the channel's name is ours.
-/// Fails with what `JSON.stringify` throws.
-pub(super) fn encode_request(
+/// What the application asks for. Its options go along, but the channel's name is ours, and so is the
+/// `id`, unless it has one of its own. Fails with what `JSON.stringify` throws.
+pub(super) fn request(
     action: Action,
     channel: &str,
-    options: &JsValue,
-    payload: JsValue,
-) -> Result<String, JsValue> {
+    asked: Asked<'_>,
+) -> Result<Request<Function>, JsValue> {
     let place = Object::new();
-    if options.is_object() {
-        Object::assign(&place, options.unchecked_ref());
+    if asked.options.is_object() {
+        Object::assign(&place, asked.options.unchecked_ref());
     }
-    let place = Fields(place.into()).with("channel", channel);
-    let payload = if payload.is_undefined() { JsValue::NULL } else { payload };
-    stringify(action, Some(place.0), Some(payload))
+    let mut place = Fields(place.into()).with("channel", channel);
+    if let (Some(id), false) = (asked.id, Reflect::has(&place.0, &"id".into())?) {
+        place = place.with("id", id);
+    }
+    let id = Reflect::get(&place.0, &"id".into())?.as_string();
+    let payload = if asked.payload.is_undefined() { JsValue::NULL } else { asked.payload };
+    let text = stringify(action, Some(place.0), Some(payload))?;
+    Ok(Request { action, text, id, receipt: asked.receipt.dyn_into().ok() })
+}
+
+/// What an application asks for, as it comes.
+pub(super) struct Asked<'a> {
+    pub(super) options: &'a JsValue,
+    pub(super) payload: JsValue,
+    /// A name for a message that shall have one.
+    pub(super) id: Option<String>,
+    pub(super) receipt: JsValue,
 }
 
 fn place(channel: &str) -> Fields {
@@ -114,7 +139,7 @@ pub(super) struct Seen {
 }
 
 /// A small object, without serde: each type that it serializes adds some hundred bytes to the module,
-/// and the 64 bits of a position, which no join has yet, more than a KB.
+/// and the 64 bits of a position more than a KB.
 struct Fields(JsValue);
 
 impl Fields {

@@ -9,7 +9,7 @@ use super::Core;
 
 /// Event listeners on the page, or the worker; dropping it removes them.
 pub(super) struct Page {
-    wake: Closure<dyn FnMut()>,
+    wake: Closure<dyn FnMut(Event)>,
 }
 
 impl Page {
@@ -22,8 +22,10 @@ impl Page {
         }
         *page = active.then(|| {
             let owner = core.clone();
-            let wake = Closure::new(move || {
-                if !is_hidden() {
+            let wake = Closure::new(move |event: Event| {
+                if event.kind() == "offline" {
+                    owner.report(|client, now| client.handle_offline(now));
+                } else if !is_hidden() {
                     owner.report(|client, now| client.handle_wake(now));
                 }
             });
@@ -49,12 +51,18 @@ fn is_hidden() -> bool {
     DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
 }
 
-/// The second comes to the document and rises to the window.
-const EVENTS: [&str; 2] = ["online", "visibilitychange"];
+/// The last comes to the document and rises to the window; the one before it also to a page that comes
+/// back from the browser's cache of pages.
+const EVENTS: [&str; 4] = ["online", "offline", "pageshow", "visibilitychange"];
 
 #[wasm_bindgen]
 extern "C" {
     type Document;
+
+    type Event;
+
+    #[wasm_bindgen(method, getter, js_name = type)]
+    fn kind(this: &Event) -> String;
 
     #[wasm_bindgen(thread_local_v2, js_name = document)]
     static DOCUMENT: Option<Document>;

@@ -2,13 +2,13 @@
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
-use js_sys::{Array, JSON, Reflect};
-use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate};
+use js_sys::{Array, Function, JSON, Reflect};
+use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
 use serde_wasm_bindgen::to_value;
 use wasm_bindgen::prelude::*;
 
 use super::frame::Seen;
-use crate::{ChannelOptions, Config, Frame, Member, News, PingInterval};
+use crate::{ChannelOptions, Config, Frame, Joined, Listener, Member, News, PingInterval, Refused};
 
 /// The settings of an application; what is no text counts as not set.
 pub(super) fn config(value: &JsValue) -> Config {
@@ -39,6 +39,15 @@ pub(super) fn channel_options(value: &JsValue) -> ChannelOptions {
     }
 }
 
+/// What `on` and `off` are called with: `(action, listener, onError?)` or `(listener, onError?)`.
+pub(super) fn listener(first: &JsValue, second: JsValue, third: JsValue) -> Listener<Function> {
+    let (action, on_action, on_error) = match first.as_string() {
+        Some(action) => (Some(action), second, third),
+        None => (None, first.clone(), second),
+    };
+    Listener { action, on_action: on_action.dyn_into().ok(), on_error: on_error.dyn_into().ok() }
+}
+
 /// A frame of the server; `None` when the text is none.
 pub(super) fn frame(text: &str) -> Option<Frame<JsValue>> {
     let frame = JSON::parse(text).ok().filter(JsValue::is_object)?.unchecked_into::<Envelope>();
@@ -57,33 +66,63 @@ pub(super) fn frame(text: &str) -> Option<Frame<JsValue>> {
         false => JsValue::UNDEFINED,
     };
     let channel = if channel.is_undefined() { None } else { Some(channel.as_string()?) };
-    let news = news(Action::parse(&seen.action), &seen.payload);
-    Some(Frame { body: to_value(&seen).ok()?, action: seen.action, channel, news })
+    let news = news(Action::parse(&seen.action), &seen.options, &seen.payload);
+    let seq = number(&seen.seq);
+    Some(Frame { body: to_value(&seen).ok()?, action: seen.action, channel, seq, news })
 }
 
-fn news(action: Option<Action>, payload: &JsValue) -> News<JsValue> {
+fn news(action: Option<Action>, options: &JsValue, payload: &JsValue) -> News<JsValue> {
     match action {
-        Some(Action::Join) => News::Joined { ping: ping(payload) },
+        Some(Action::Join) => News::Joined(joined(payload)),
+        Some(Action::Ack) => field(options, "id").as_string().map_or(News::None, News::Acked),
+        Some(Action::History) => News::History { page: field(payload, "more").as_bool().is_some() },
         Some(Action::PresenceFull) => {
             full(payload).map_or(News::MalformedPresence, News::PresenceFull)
         }
         Some(Action::PresenceUpdate) => {
             update(payload).map_or(News::MalformedPresence, News::PresenceUpdate)
         }
-        Some(Action::Error) if is_about_a_join(payload) => News::JoinRefused,
+        Some(Action::Error) => News::Error(refused(options, payload)),
         action => News::of(action),
     }
 }
 
-fn is_about_a_join(payload: &JsValue) -> bool {
-    field(payload, "action").as_string().as_deref() == Some(Action::Join.name())
+/// Xano's own server says nothing of all this.
+fn joined(payload: &JsValue) -> Joined {
+    let text = |name| field(payload, name).as_string();
+    let Ok(features) = field(payload, "features").dyn_into::<Array>() else {
+        return Joined::default();
+    };
+    let offers = |feature: &str| features.includes(&feature.into(), 0);
+    let interval = field(payload, "pingInterval").as_f64();
+    let place = || {
+        let seq = number(&field(payload, "seq"))?;
+        Some(Resume { epoch: text("epoch")?, seq })
+    };
+    Joined {
+        ping: interval.and_then(|interval| PingInterval::parse(offers("ping"), interval)),
+        acks: offers("ack"),
+        pages: offers("history"),
+        keeps: field(payload, "history").is_truthy(),
+        position: if offers("resume") { place() } else { None },
+        resumed: field(payload, "resumed").is_truthy(),
+        reason: text("reason"),
+    }
 }
 
-/// Xano's own server sends nothing of the kind, and offers nothing with it.
-fn ping(payload: &JsValue) -> Option<PingInterval> {
-    let features = field(payload, "features").dyn_into::<Array>().ok()?;
-    let offered = features.includes(&"ping".into(), 0);
-    PingInterval::parse(offered, field(payload, "pingInterval").as_f64()?)
+fn refused(options: &JsValue, payload: &JsValue) -> Refused {
+    let text = |name| field(payload, name).as_string();
+    Refused {
+        action: text("action").and_then(|action| Action::parse(&action)),
+        id: field(options, "id").as_string(),
+        later: matches!(text("code").as_deref(), Some("overloaded" | "rate_limited")),
+        retry_after: number(&field(payload, "retryAfter")).unwrap_or_default(),
+    }
+}
+
+/// A count: not negative, and what is beyond a count's end is that end.
+fn number(value: &JsValue) -> Option<u64> {
+    value.as_f64().map(|number| number as u64)
 }
 
 fn full(payload: &JsValue) -> Option<PresenceFull<Member<JsValue>>> {

@@ -2,7 +2,7 @@
 
 use sdk::ChannelOptions;
 
-use crate::world::{QUIET, World, join, leave};
+use crate::world::{QUIET, World, join, leave, refused_join};
 
 const HISTORY: ChannelOptions = ChannelOptions { history: true, ..QUIET };
 const PRESENCE: ChannelOptions = ChannelOptions { presence: true, ..QUIET };
@@ -73,7 +73,7 @@ fn an_object_that_comes_after_a_refusal_asks_again_and_hears_why() {
     world.accept();
     world.sent();
     world.heard();
-    world.news("error", Some("a"), "refused", sdk::News::JoinRefused);
+    world.news("error", Some("a"), "refused", refused_join());
     assert_eq!(world.heard(), ["its errors: refused"]);
     world.on("a", QUIET, "second");
     assert_eq!(world.sent(), [join("a", false, false)]);

@@ -328,3 +328,18 @@ fn an_open_socket_closes_with_the_last_channel() {
     assert!(world.heard().is_empty());
     assert!(!world.client.is_active());
 }
+
+#[test]
+fn an_attempt_that_hangs_when_the_network_comes_back_is_made_again() {
+    let mut world = World::new();
+    world.on("a", QUIET, "a");
+    world.wake();
+    assert_eq!(world.opened.len(), 1, "it has only just begun");
+    world.pass(1_001);
+    world.wake();
+    assert_eq!(world.opened.len(), 2);
+    assert_eq!(world.sent(), ["close 4000"]);
+    assert!(world.heard().is_empty(), "it never was connected");
+    world.accept();
+    assert_eq!(world.sent(), [join("a", false, false)]);
+}

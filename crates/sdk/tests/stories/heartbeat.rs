@@ -89,3 +89,20 @@ fn when_the_page_comes_back_the_line_is_tried_at_once() {
     world.pass(14_000);
     assert!(world.sent().is_empty());
 }
+
+#[test]
+fn a_network_that_goes_is_noticed_within_seconds_and_costs_no_attempt() {
+    let mut world = World::new();
+    world.on("a", QUIET, "a");
+    world.accept();
+    world.offer_pings("a", 25_000);
+    world.sent();
+    world.heard();
+    world.client.handle_offline(world.now);
+    world.pass(4_999);
+    assert!(world.heard().is_empty());
+    world.pass(1);
+    assert_eq!(world.heard(), ["a: disconnected 1006, again in 500"]);
+    world.client.handle_offline(world.now);
+    assert_eq!(world.opened.len(), 1);
+}

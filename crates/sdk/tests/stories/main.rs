@@ -8,4 +8,7 @@ mod errors;
 mod heartbeat;
 mod presence;
 mod queue;
+mod receipts;
+mod resume;
+mod waiting;
 mod world;

@@ -87,7 +87,7 @@ fn at_the_bound_the_new_message_is_refused_where_errors_are_heard() {
     assert!(world.heard().is_empty());
     world.message(a, "one too many");
     assert_eq!(world.refusals(), ["errors: QueueFull: message in a"]);
-    world.client.send(a, Action::History, String::new());
+    world.ask(a, Action::History, "", None);
     assert_eq!(world.refusals(), ["errors: QueueFull: history in a"]);
     world.accept();
     assert_eq!(world.sent().len(), 1 + 1_000);
@@ -158,7 +158,7 @@ fn an_end_for_good_refuses_what_waits_and_what_comes() {
     world.heard();
     world.sent();
     world.message(a, "1");
-    world.client.send(a, Action::History, "2".to_owned());
+    world.ask(a, Action::History, "2", None);
     world.lose(4404);
     assert_eq!(
         world.refusals(),

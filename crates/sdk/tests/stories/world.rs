@@ -1,9 +1,9 @@
 //! Everything around the client.
 
-use protocol::{Action, ClientFrame, ClientOptions};
+use protocol::{Action, ClientFrame, ClientOptions, Resume};
 use sdk::{
-    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Listener, News,
-    Outgoing, Output, PingInterval,
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener,
+    Moment, News, Outgoing, Output, PingInterval, Refused, Request,
 };
 use serde_json::json;
 
@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) socket: Option<ConnectionId>,
     /// Each attempt's address and token.
     pub(crate) opened: Vec<String>,
+    /// Each attempt whose token was asked for.
+    pub(crate) asked: Vec<ConnectionId>,
     sent: Vec<String>,
     warnings: Vec<&'static str>,
     untaken: Vec<Event<&'static str>>,
@@ -41,6 +43,7 @@ impl World {
             random: 0.5,
             socket: None,
             opened: Vec::new(),
+            asked: Vec::new(),
             sent: Vec::new(),
             warnings: Vec::new(),
             untaken: Vec::new(),
@@ -71,14 +74,92 @@ impl World {
         self.drain();
     }
 
+    pub(crate) fn off(&mut self, id: ChannelId, action: Option<&str>, on_action: &'static str) {
+        let action = action.map(str::to_owned);
+        let gone = Listener { action, on_action: Some(on_action), on_error: None };
+        self.client.unlisten(id, &gone);
+    }
+
+    pub(crate) fn wait(&mut self, id: ChannelId, moment: Moment, receipt: &'static str) {
+        self.client.wait(id, moment, receipt);
+        self.drain();
+    }
+
+    /// The application answers the latest question for a token.
+    pub(crate) fn give_token(&mut self, token: Option<&str>) {
+        let attempt = *self.asked.last().unwrap();
+        self.client.handle_token(attempt, token.map(str::to_owned), self.now);
+        self.drain();
+    }
+
     pub(crate) fn destroy(&mut self, id: ChannelId) {
         self.client.close_channel(id);
         self.drain();
     }
 
     pub(crate) fn message(&mut self, id: ChannelId, text: &str) {
-        self.client.send(id, Action::Message, text.to_owned());
+        self.ask(id, Action::Message, text, None);
+    }
+
+    /// A request without a name, as to a server that answers none.
+    pub(crate) fn ask(
+        &mut self,
+        id: ChannelId,
+        action: Action,
+        text: &str,
+        receipt: Option<&'static str>,
+    ) {
+        let request = Request { action, text: text.to_owned(), id: None, receipt };
+        self.client.send(id, request, self.now);
         self.drain();
+    }
+
+    /// A message whose name is its text, and the listener's that waits for the receipt.
+    pub(crate) fn named(&mut self, channel: ChannelId, text: &'static str) {
+        let id = Some(text.to_owned());
+        let text = text.to_owned();
+        let receipt = Some("receipt");
+        let request = Request { action: Action::Message, text, id, receipt };
+        self.client.send(channel, request, self.now);
+        self.drain();
+    }
+
+    /// The server acknowledges a message.
+    pub(crate) fn ack(&mut self, channel: &str, id: &'static str) {
+        self.news("ack", Some(channel), id, News::Acked(id.to_owned()));
+    }
+
+    /// The server refuses a message for now, or for good.
+    pub(crate) fn refuse(&mut self, channel: &str, id: &'static str, later: Option<u64>) {
+        let refused = Refused {
+            action: Some(Action::Message),
+            id: Some(id.to_owned()),
+            later: later.is_some(),
+            retry_after: later.unwrap_or_default(),
+        };
+        self.news("error", Some(channel), id, News::Error(refused));
+    }
+
+    /// A publication with its number.
+    pub(crate) fn publication(&mut self, channel: &str, seq: u64, body: &'static str) {
+        let frame = Frame {
+            action: "message".to_owned(),
+            channel: Some(channel.to_owned()),
+            seq: Some(seq),
+            news: News::None,
+            body,
+        };
+        self.client.handle_frame(self.socket.unwrap(), frame, self.now);
+        self.drain();
+    }
+
+    /// A server with all extensions answers the join.
+    pub(crate) fn joined(&mut self, channel: &str, epoch: &str, seq: u64) {
+        self.answer_join(channel, answer(epoch, seq));
+    }
+
+    pub(crate) fn answer_join(&mut self, channel: &str, joined: Joined) {
+        self.news("join", Some(channel), "joined", News::Joined(joined));
     }
 
     pub(crate) fn reconnect(&mut self) {
@@ -129,8 +210,13 @@ impl World {
         body: &'static str,
         news: News<&'static str>,
     ) {
-        let frame =
-            Frame { action: action.to_owned(), channel: channel.map(str::to_owned), news, body };
+        let frame = Frame {
+            action: action.to_owned(),
+            channel: channel.map(str::to_owned),
+            seq: None,
+            news,
+            body,
+        };
         self.client.handle_frame(socket, frame, self.now);
         self.drain();
     }
@@ -138,7 +224,7 @@ impl World {
     /// The server answers the join and offers pings.
     pub(crate) fn offer_pings(&mut self, channel: &str, interval: u32) {
         let ping = PingInterval::parse(true, f64::from(interval));
-        self.news("join", Some(channel), "joined", News::Joined { ping });
+        self.answer_join(channel, Joined { ping, ..Joined::default() });
     }
 
     pub(crate) fn wake(&mut self) {
@@ -195,6 +281,11 @@ impl World {
                 Event::Refused { channel, action, refusal } => {
                     format!("{refusal:?}: {} in {channel}", action.name())
                 }
+                Event::Missed { channel, gap } => {
+                    let missed = gap.missed.map_or("?".to_owned(), |missed| missed.to_string());
+                    format!("{missed} missed in {channel}: {}", gap.reason)
+                }
+                Event::Done => "done".to_owned(),
             };
             heard.push(format!("{}: {what}", delivery.listener));
         }
@@ -217,6 +308,7 @@ impl World {
                         None => url.to_string(),
                     });
                 }
+                Output::Ask { connection } => self.asked.push(connection),
                 Output::Send(outgoing) => {
                     assert!(self.socket.is_some(), "sent {outgoing:?} without a socket");
                     self.sent.push(text(&outgoing));
@@ -249,6 +341,17 @@ fn text(outgoing: &Outgoing) -> String {
     let options = ClientOptions { channel: Some(&**channel), ..ClientOptions::default() };
     let frame = ClientFrame { action, options: Some(options), payload: Some(payload) };
     serde_json::to_string(&frame).unwrap()
+}
+
+/// The server refuses a join.
+pub(crate) fn refused_join() -> News<&'static str> {
+    News::Error(Refused { action: Some(Action::Join), ..Refused::default() })
+}
+
+/// The answer of a server with all extensions to a join that did not resume.
+pub(crate) fn answer(epoch: &str, seq: u64) -> Joined {
+    let position = Some(Resume { epoch: epoch.to_owned(), seq });
+    Joined { acks: true, pages: true, keeps: true, position, ..Joined::default() }
 }
 
 pub(crate) fn join(channel: &str, history: bool, presence: bool) -> String {
