@@ -151,6 +151,20 @@ describe("switching to our SDK", () => {
     assert.equal(recorder.take()[0].headers.authorization, "Bearer t");
   });
 
+  test("require takes the package too, and a subclass keeps what it adds", async () => {
+    const code = `
+      const { XanoClient } = require(${JSON.stringify(root("dist/index.js"))});
+      class Own extends XanoClient {
+        #calls = [];
+        appendFormData() { throw new Error("nobody calls this"); }
+        setAuthToken(token) { this.#calls.push(token); return super.setAuthToken(token); }
+        get calls() { return this.#calls.length; }
+      }
+      console.log(new Own({ authToken: "t" }).setAuthToken("u").calls);`;
+    const { stdout } = await run(process.execPath, ["--input-type=commonjs", "--eval", code]);
+    assert.equal(stdout.trim(), "1");
+  });
+
   test("two clients with a storage each do not meet", async () => {
     const make = (token) => new XanoNodeClient({ apiGroupBaseUrl: recorder.origin, authToken: token });
     recorder.take();
@@ -232,6 +246,23 @@ describe("switching to our SDK", () => {
     }
     assert.ok(new XanoNodeClient() instanceof XanoClient);
     assert.deepEqual(new XanoObjectStorage().getAll(), {});
+  });
+
+  test("what is typed for the old SDK is typed for ours", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "xano-typed-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    await symlink(root("node_modules"), join(folder, "node_modules"), "junction");
+    await mkdir(join(folder, "ours/node_modules"), { recursive: true });
+    await symlink(root("dist"), join(folder, "ours/node_modules/xano-realtime"), "junction");
+    const code = await readFile(root("tests/types/drop-in.ts"), "utf8");
+    await writeFile(join(folder, "package.json"), `{"type":"module"}`);
+    await writeFile(join(folder, "theirs.ts"), code);
+    await writeFile(join(folder, "ours/ours.ts"), code.replaceAll('"@xano/js-sdk"', '"xano-realtime"'));
+    for (const [file, lenient] of [["theirs.ts", ["--skipLibCheck"]], ["ours/ours.ts", []]]) {
+      const options = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext", "--types", "", ...lenient];
+      const tsc = run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options, join(folder, file)]);
+      await tsc.catch(({ stdout }) => assert.fail(stdout));
+    }
   });
 
   describe("docs/switching.md", () => {

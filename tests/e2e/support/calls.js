@@ -50,6 +50,8 @@ export const calls = [
   }, { differs: "Query: objects of a class", ours: [["GET", "/api:1/users?at%5Bx%5D=1"]] }),
   call("an invalid date", async ({ make, see }) => see(await make().get("/users", { a: new Date(NaN), b: 1 })),
     { differs: "Query: invalid dates", ours: [["GET", "/api:1/users?b=1"]] }),
+  call("a name that asks for JSON", async ({ make, see }) => see(await make().get("/users", { "a{}": { b: 1 } })),
+    { differs: "Query: names that end in {}", ours: [["GET", "/api:1/users?a%7B%7D%5Bb%5D=1"]] }),
   call("parameters that contain themselves", async ({ make, see }) => {
     const params = {};
     params.params = params;
@@ -115,6 +117,8 @@ export const calls = [
     const headers = (await make().get("/users")).getHeaders();
     return [headers["content-type"], headers["x-request"], Object.keys(headers).includes("date")];
   }),
+  call("the methods of headers", async ({ make }) => typeof (await make().get("/users")).getHeaders().get,
+    { differs: "Headers of an answer", ours: [["GET", "/api:1/users"]], result: "undefined" }),
   call("several cookies", async ({ make }) => (await make().get("/cookies")).getHeaders()["set-cookie"]),
   call("the fields of an answer", async ({ make }) => {
     const { body, headers, objectPrefix, status } = await make().get("/users");
@@ -123,6 +127,11 @@ export const calls = [
   call("nobody listens", async ({ make, see }) => see(await make({ apiGroupBaseUrl: "http://127.0.0.1:9" }).get("/users")), {
     differs: "Network errors in Node.js", place: "node", ours: [],
   }),
+  call("what is known of an error without an answer", async ({ make }) => {
+    const settings = { apiGroupBaseUrl: "http://127.0.0.1:9" };
+    const error = await make(settings).get("/users").catch((error) => error);
+    return [error.name, "isAxiosError" in error, "config" in error, error.cause instanceof Error];
+  }, { differs: "Errors without an answer", ours: [], result: ["Error", false, false, true] }),
   call("an answer that breaks off", async ({ make, see }) => see(await make().get("/half")), {
     differs: "Network errors in Node.js", place: "node", ours: [["GET", "/api:1/half"]],
   }),
@@ -288,6 +297,27 @@ export const calls = [
     const error = await make().get("/refused").catch((error) => error);
     return [error instanceof Error, error instanceof sdk.XanoRequestError];
   }, { differs: "XanoRequestError", only: "node", ours: [["GET", "/api:1/refused"]], result: [true, true] }),
+  call("what a storage gives of itself", async ({ sdk }) => {
+    const storage = new sdk.XanoObjectStorage();
+    storage.getAll().a = "1";
+    return storage.getItem("a");
+  }, { differs: "XanoObjectStorage.getAll", ours: [], result: null }),
+  call("a missing cookie", async ({ sdk }) => new sdk.XanoCookieStorage().getItem("nothing"),
+    { differs: "XanoCookieStorage", only: "browser", ours: [], result: null }),
+  call("a cookie of another framework", async ({ make, see }) => {
+    document.cookie = "XSRF-TOKEN=x";
+    try {
+      return see(await make().get("/users"));
+    } finally {
+      document.cookie = "XSRF-TOKEN=; max-age=0";
+    }
+  }, {
+    differs: "XSRF cookies", only: "browser", ours: [["GET", "/api:1/users", { accept: "application/json, text/plain, */*" }]],
+  }),
+  call("a file of Node.js in a browser", async ({ make, see, sdk }) => {
+    if (!sdk.XanoFile) throw new Error("there is no XanoFile among the globals");
+    return see(await make().post("/upload", { file: new sdk.XanoFile("a.txt", "x") }));
+  }, { differs: "XanoFile in a browser", only: "browser", fields: [["file", "x"]] }),
   call("a token that is not there", async ({ make, see, sdk }) => {
     const storage = new sdk.XanoLocalStorage();
     try {
