@@ -175,6 +175,30 @@ describe("continuity in a browser", () => {
     await Promise.all([page.close(), witness.close()]);
   });
 
+  test("after a sleep so long that the server may have forgotten, nothing is published twice, but told", async (t) => {
+    const line = await openLine(t);
+    const page = await Page.open(browser, server, { origin: line.origin });
+    const witness = await Page.open(browser, server);
+    await Promise.all([page.until("join"), witness.until("join")]);
+    line.mute();
+    await page.evaluate(() => say("before the sleep"));
+    await witness.until("message");
+    // The steady clock of a page may stand still while the device sleeps; the wall clock never does.
+    await page.evaluate(() => {
+      const { now } = Date;
+      Date.now = () => now() + 3_600_000;
+    });
+    line.cut();
+    await page.until("connection_status", 2);
+    await page.evaluate(() => say("after it"));
+    line.mend();
+    await waitFor(async () => (await page.receipts()).every(({ state }) => state !== "pending"), async () => `both are settled: ${JSON.stringify(await page.receipts())}`);
+    assert.deepEqual((await page.receipts()).map(({ state, code }) => [state, code]), [["refused", "delivery_unknown"], ["kept", undefined]]);
+    await witness.until("message", 2);
+    assert.deepEqual(await witness.payloads(), ["before the sleep", "after it"]);
+    await Promise.all([page.close(), witness.close()]);
+  });
+
   test("a refusal reaches its receipt and the listeners, and nobody has to look at either", async () => {
     const page = await Page.open(browser, server);
     await page.until("join");

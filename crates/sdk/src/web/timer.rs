@@ -1,5 +1,6 @@
 //! The clock, and the one timer a client has.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
@@ -39,9 +40,18 @@ impl Timer {
     }
 }
 
-/// Milliseconds on a clock that never goes back.
+/// Milliseconds on a clock that never goes back, and goes on while the device sleeps: the browser's
+/// steady clock stops then in some systems, so what the wall clock has gained on it is added.
 pub(super) fn now() -> u64 {
-    performance_now() as u64
+    let steady = performance_now();
+    let ahead = (js_sys::Date::now() - steady).max(AHEAD.get());
+    AHEAD.set(ahead);
+    (steady + ahead) as u64
+}
+
+thread_local! {
+    /// How far the wall clock was ahead of the steady one at most.
+    static AHEAD: Cell<f64> = const { Cell::new(0.0) };
 }
 
 #[wasm_bindgen]
