@@ -63,6 +63,8 @@ pub enum EngineCommand {
         draft: Draft,
         /// What its sender calls it, with the same effect as for [`Publish`](Self::Publish).
         request: Option<RequestId>,
+        /// How many messages a minute the channel takes from clients; 0 for any number.
+        messages_per_minute: u32,
     },
     /// Read the kept publications. Answered by [`EngineEvent::History`].
     ReadHistory {
@@ -150,7 +152,7 @@ pub enum EngineEvent {
         /// What was asked.
         action: Action,
         /// Why not.
-        code: ErrorCode,
+        refusal: Refusal,
         /// What its sender calls the message, if it has said so.
         request: Option<RequestId>,
     },
@@ -194,6 +196,19 @@ impl EngineEvent {
     }
 }
 
+impl Refusal {
+    /// Too many came: one more may in `retry_after` milliseconds.
+    pub const fn rate_limited(retry_after: u32) -> Self {
+        Self { code: ErrorCode::RateLimited, retry_after: Some(retry_after) }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, retry_after: None }
+    }
+}
+
 /// The answer to [`EngineCommand::Join`].
 #[derive(Debug)]
 pub struct Joined {
@@ -210,6 +225,15 @@ pub struct Joined {
     pub history: Option<Vec<Arc<Publication>>>,
     /// The roster, with the member itself, if asked for.
     pub presence: Option<Vec<Arc<Member>>>,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Why.
+    pub code: ErrorCode,
+    /// After how many milliseconds the same would be allowed, where that is known.
+    pub retry_after: Option<u32>,
 }
 
 /// How far a channel has come.

@@ -17,9 +17,11 @@ use slab::Slab;
 
 use crate::channel::{Channel, ChannelKey};
 use crate::encode;
-use crate::engine::EngineCommand;
+use crate::engine::{EngineCommand, Refusal};
+use crate::limit::Limit;
 use crate::output::Output;
 use crate::permission::{Operation, permit};
+use crate::rate_limit::Rate;
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::{ChannelSettings, Settings};
 
@@ -53,6 +55,12 @@ struct Drain {
 pub struct Limits {
     /// Channels one session may be in; one more join is refused with `too_many_channels`.
     pub channels_per_session: usize,
+    /// Messages of one session; one more is refused with `rate_limited`.
+    pub messages: Rate,
+    /// Joins of one session; one more is refused with `rate_limited`.
+    pub joins: Rate,
+    /// Seconds until a session must have joined a channel, or is closed with 4408; 0 for any time.
+    pub join_timeout: u32,
     /// Requests of one session that wait for triggers; one more is refused with `overloaded`.
     pub waiting_per_session: usize,
     /// Their bytes, with the same consequence.
@@ -70,6 +78,8 @@ pub struct Limits {
 pub struct Now {
     /// Seconds on a clock that only goes forward.
     pub seconds: u32,
+    /// The same in milliseconds.
+    pub millis: u64,
     /// Milliseconds since 1970.
     pub unix_ms: u64,
 }
@@ -78,6 +88,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             channels_per_session: 1_000,
+            messages: Rate::default(),
+            joins: Rate::default(),
+            join_timeout: 0,
             waiting_per_session: 256,
             waiting_bytes: 4 << 20,
             malformed_frames: 3,
@@ -108,6 +121,16 @@ impl Hub {
         self.outputs.pop_front()
     }
 
+    /// How many memberships there are.
+    pub fn members(&self) -> usize {
+        self.channels.iter().map(|(_, channel)| channel.members).sum()
+    }
+
+    /// The name of a channel that has members here.
+    pub fn channel_name(&self, key: ChannelKey) -> Option<&ChannelName> {
+        self.channels.get(key.0 as usize).map(|channel| &channel.name)
+    }
+
     /// A connection was accepted at `key`, asking for `connection_hash`. `token_refused` says that
     /// it brought a token that names nobody; the session is told, and goes on as `identity`.
     pub fn handle_open(
@@ -122,8 +145,10 @@ impl Hub {
         if self.sessions.len() <= place {
             self.sessions.resize_with(place + 1, || None);
         }
-        self.sessions[place] =
-            Some(Session::new(key.generation, Member::new(id, identity), now.seconds));
+        let mut session = Session::new(key.generation, Member::new(id, identity), now.seconds);
+        let patience = self.limits.join_timeout;
+        session.join_by = (patience > 0).then(|| now.seconds.saturating_add(patience));
+        self.sessions[place] = Some(session);
         if self.settings.connection_hash.as_deref() != Some(connection_hash) {
             self.refuse(key, (None, None), None, ErrorCode::UnknownHash);
             return self.close(key, CloseCode::UnknownHash);
@@ -181,11 +206,11 @@ impl Hub {
         }
     }
 
-    /// Pings the silent, and ends the dead and those whose identity has ended. To be called about once a
-    /// second.
+    /// Pings the silent, and ends the dead, those whose identity has ended, and those who join nothing. To
+    /// be called about once a second.
     pub fn handle_tick(&mut self, now: Now) {
         let Limits { ping_after, dead_after, .. } = self.limits;
-        let (mut dead, mut expired) = (Vec::new(), Vec::new());
+        let (mut ending, mut expired) = (Vec::new(), Vec::new());
         for (index, session) in (0..).zip(&mut self.sessions) {
             let Some(session) = session else { continue };
             let key = SessionKey { index, generation: session.generation };
@@ -193,14 +218,17 @@ impl Hub {
             if session.ends <= now.unix_ms {
                 expired.push(key);
             } else if silence >= dead_after {
-                dead.push(key);
+                ending.push((key, Limit::IdleTime, CloseCode::Idle));
+            } else if session.join_by.is_some_and(|second| now.seconds >= second) {
+                ending.push((key, Limit::JoinTime, CloseCode::JoinTimeout));
             } else if silence >= ping_after * (u32::from(session.pings_unanswered) + 1) {
                 session.pings_unanswered += 1;
                 self.outputs.push_back(Output::Ping(key));
             }
         }
-        for key in dead {
-            self.close(key, CloseCode::Idle);
+        for (key, limit, code) in ending {
+            self.outputs.push_back(Output::LimitReached(limit));
+            self.close(key, code);
         }
         for key in expired {
             self.refuse(key, (None, None), None, ErrorCode::InvalidToken);
@@ -270,9 +298,10 @@ impl Hub {
 
     fn handle_decode_error(&mut self, key: SessionKey, error: &DecodeError) {
         let DecodeError { code, message, action, channel } = error;
-        let payload = ErrorPayload { code: *code, message, action: action.as_deref() };
+        let (action, retry_after) = (action.as_deref(), None);
+        let payload = ErrorPayload { code: *code, message, action, retry_after };
         let frame = encode::error(channel.as_deref(), None, payload);
-        self.outputs.push_back(Output::Reply { session: key, frame });
+        self.outputs.push_back(Output::Refuse { session: key, code: *code, frame });
         let limit = self.limits.malformed_frames;
         let Some(session) = self.session(key) else { return };
         if error.code != ErrorCode::MalformedFrame {
@@ -282,6 +311,7 @@ impl Hub {
         }
         session.malformed_in_a_row += 1;
         if session.malformed_in_a_row >= limit {
+            self.outputs.push_back(Output::LimitReached(Limit::MalformedFrames));
             self.close(key, CloseCode::PolicyViolation);
         }
     }
@@ -324,14 +354,21 @@ impl Hub {
         session: SessionKey,
         (channel, request): (Option<&str>, Option<&RequestId>),
         action: Option<Action>,
-        code: ErrorCode,
+        refusal: impl Into<Refusal>,
     ) {
+        let Refusal { code, retry_after } = refusal.into();
         if self.session(session).is_some() {
-            let payload =
-                ErrorPayload { message: code.message(), code, action: action.map(Action::name) };
+            let (message, action) = (code.message(), action.map(Action::name));
+            let payload = ErrorPayload { message, code, action, retry_after };
             let frame = encode::error(channel, request, payload);
-            self.outputs.push_back(Output::Reply { session, frame });
+            self.outputs.push_back(Output::Refuse { session, code, frame });
         }
+    }
+
+    /// Says that a limit was reached, and gives back what follows from it.
+    fn limited<T>(&mut self, limit: Limit, consequence: T) -> T {
+        self.outputs.push_back(Output::LimitReached(limit));
+        consequence
     }
 
     fn keys(&self) -> Vec<SessionKey> {

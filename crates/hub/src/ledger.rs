@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use protocol::{RequestId, Resume, ResumeRefusal};
 
-use crate::engine::Position;
+use crate::engine::{Position, Refusal};
 use crate::history::History;
 use crate::presence::Roster;
 use crate::publication::{Draft, Publication, Receipt};
+use crate::rate_limit::{Bucket, Rate};
 use crate::window::Window;
 
 /// A channel of an engine that keeps it in memory. `S` is what the engine knows of a member.
@@ -25,6 +26,8 @@ pub struct Ledger<S> {
     ts: u64,
     history: History,
     window: Window,
+    /// What clients may still send.
+    messages: Bucket,
 }
 
 /// How far a channel's two counts have come: what everyone may see, and what authenticated members
@@ -88,6 +91,8 @@ pub struct Publishing {
     pub authenticated_only: bool,
     /// How many publications the channel keeps.
     pub history: u32,
+    /// How many messages a minute the channel takes from clients; 0 for any number.
+    pub messages_per_minute: u32,
 }
 
 /// What a joining member may see of the past.
@@ -113,6 +118,7 @@ impl<S> Ledger<S> {
             ts: 0,
             history: History::default(),
             window: Window::default(),
+            messages: Bucket::default(),
         }
     }
 
@@ -195,9 +201,17 @@ impl<S> Ledger<S> {
         self.window.get(request?, now)
     }
 
+    /// Counts a client's message that came at `now`, in milliseconds; refused where it is one more
+    /// than `messages_per_minute` allow. To be called with one that has no [`receipt`](Self::receipt).
+    pub fn admit(&mut self, messages_per_minute: u32, now: u64) -> Result<(), Refusal> {
+        let rate = Rate::per_minute(messages_per_minute);
+        self.messages.take(rate, now).map_err(Refusal::rate_limited)
+    }
+
     /// Gives a message its place. To be called with one that has no [`receipt`](Self::receipt) yet.
     pub fn publish(&mut self, publishing: Publishing) -> Arc<Publication> {
-        let Publishing { draft, request, authenticated, authenticated_only, history } = publishing;
+        let Publishing { draft, request, authenticated, authenticated_only, history, .. } =
+            publishing;
         let now = draft.ts;
         self.numbers = self.numbers.next(authenticated_only);
         self.ts = self.ts.max(now);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use protocol::CloseCode;
+use protocol::{CloseCode, ErrorCode};
 
 use crate::channel::{AudienceClass, ChannelKey};
 use crate::engine::EngineCommand;
+use crate::limit::Limit;
 use crate::publication::Publication;
 use crate::session::SessionKey;
 use crate::trigger::{CallId, Trigger};
@@ -18,6 +19,15 @@ pub enum Output {
     Reply {
         /// Which session.
         session: SessionKey,
+        /// The frame's text.
+        frame: Vec<u8>,
+    },
+    /// Write one frame to one session: why something it asked for was not done.
+    Refuse {
+        /// Which session.
+        session: SessionKey,
+        /// Why.
+        code: ErrorCode,
         /// The frame's text.
         frame: Vec<u8>,
     },
@@ -61,6 +71,8 @@ pub enum Output {
     },
     /// Give a command to the engine.
     Engine(EngineCommand),
+    /// Count a limit that was reached; what follows from it comes as outputs of its own.
+    LimitReached(Limit),
     /// Ask a trigger, and give its answer to [`Hub::handle_called`](crate::Hub::handle_called).
     Call {
         /// Which question this is.

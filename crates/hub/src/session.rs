@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::channel::ChannelKey;
 use crate::line::Lines;
+use crate::rate_limit::Bucket;
 
 /// A session's place on its thread. The generation tells a place's tenants apart, so that an answer
 /// to a session that has gone never reaches its successor.
@@ -65,6 +66,12 @@ pub(crate) struct Session {
     pub(crate) ends: u64,
     pub(crate) pings_unanswered: u8,
     pub(crate) malformed_in_a_row: u8,
+    /// The second by which it must have joined a channel; none once it has.
+    pub(crate) join_by: Option<u32>,
+    /// What it may still send.
+    pub(crate) messages: Bucket,
+    /// How often it may still join.
+    pub(crate) joins: Bucket,
     /// What waits for triggers.
     pub(crate) lines: Lines,
 }
@@ -123,6 +130,9 @@ impl Session {
             ends: u64::MAX,
             pings_unanswered: 0,
             malformed_in_a_row: 0,
+            join_by: None,
+            messages: Bucket::default(),
+            joins: Bucket::default(),
             lines: Lines::default(),
         }
     }

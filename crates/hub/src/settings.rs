@@ -49,6 +49,10 @@ pub struct ChannelSettings {
     pub client_private_messaging: bool,
     /// … if both are authenticated.
     pub client_private_messaging_authenticated_only: bool,
+    /// How many messages clients may send to it in a minute, all together; 0 for any number.
+    /// Left out of answers then, as Xano's own tools do not know it.
+    #[serde(skip_serializing_if = "is_unlimited")]
+    pub messages_per_minute: u32,
 }
 
 /// How many publications a channel keeps: 0, 25, 50, 100, 250 or 1000.
@@ -155,6 +159,10 @@ impl std::fmt::Display for SettingsError {
 }
 
 impl std::error::Error for SettingsError {}
+
+const fn is_unlimited(count: &u32) -> bool {
+    *count == 0
+}
 
 fn literal_prefix(pattern: &str) -> String {
     match pattern.strip_suffix('*') {

@@ -25,11 +25,13 @@ pub enum CloseCode {
     UnknownHash,
     /// Pings stayed without an answer.
     Idle,
+    /// No channel was joined in the time there is for it.
+    JoinTimeout,
 }
 
 impl CloseCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Normal,
         Self::ProtocolError,
         Self::Unsupported,
@@ -41,6 +43,7 @@ impl CloseCode {
         Self::TokenExpired,
         Self::UnknownHash,
         Self::Idle,
+        Self::JoinTimeout,
     ];
 
     /// The number in the close frame.
@@ -57,6 +60,7 @@ impl CloseCode {
             Self::Overloaded | Self::Idle => 1013,
             Self::TokenExpired => 4401,
             Self::UnknownHash => 4404,
+            Self::JoinTimeout => 4408,
         }
     }
 
@@ -74,6 +78,7 @@ impl CloseCode {
             Self::TokenExpired => "the authentication token has expired",
             Self::UnknownHash => "unknown connection hash",
             Self::Idle => "pings were not answered",
+            Self::JoinTimeout => "no channel was joined",
         }
     }
 

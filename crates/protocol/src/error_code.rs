@@ -32,6 +32,8 @@ pub enum ErrorCode {
     UnknownHash,
     /// The token is expired, or not one of this server's; the connection goes on as anonymous.
     InvalidToken,
+    /// More came than may come in a time; this was not done.
+    RateLimited,
     /// A trigger of the channel does not let the session in.
     JoinRefused,
     /// A trigger of the channel does not let the message through.
@@ -60,11 +62,14 @@ pub struct ErrorPayload<'a> {
     /// The refused message's action, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'a str>,
+    /// After how many milliseconds the same would be allowed, where that is known.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedFrame,
         Self::UnknownAction,
         Self::InvalidChannelName,
@@ -78,6 +83,7 @@ impl ErrorCode {
         Self::HistoryDisabled,
         Self::UnknownHash,
         Self::InvalidToken,
+        Self::RateLimited,
         Self::JoinRefused,
         Self::MessageRefused,
         Self::TriggerFailed,
@@ -106,6 +112,7 @@ impl ErrorCode {
             Self::HistoryDisabled => "Message history is not enabled for this channel.",
             Self::UnknownHash => "Unknown connection hash",
             Self::InvalidToken => "Invalid or expired authentication token.",
+            Self::RateLimited => "Too many at once; this was not done. Try again later.",
             Self::JoinRefused => "You are not allowed to join this channel.",
             Self::MessageRefused => "This message was refused.",
             Self::TriggerFailed => "A trigger of this channel failed, so this was not done.",

@@ -28,8 +28,8 @@ function add(query, name, parts, depth) {
   }
 }
 
-/** Dates, and whatever else knows how it reads. */
-function readable(value) {
+/** Dates, and whatever else knows how it reads, as that. */
+export function readable(value) {
   return typeof value?.toJSON === "function" ? value.toJSON() : value;
 }
 

@@ -3,7 +3,7 @@
 
 import { EventStream } from "./core.js";
 import { coded, load } from "./loader.js";
-import { addressOf } from "./query.js";
+import { addressOf, readable } from "./query.js";
 import { XanoLocalStorage } from "./storage.js";
 
 export const XanoContentType = Object.freeze({
@@ -315,7 +315,7 @@ function append(form, name, value) {
     form.append(name, value);
   } else if (value !== undefined) {
     // A form holds text: a date as in a query, other objects as JSON.
-    const plain = value?.toJSON?.() ?? value;
+    const plain = readable(value);
     form.append(name, typeof plain === "object" ? JSON.stringify(plain) : plain);
   }
 }

@@ -3,6 +3,8 @@
 mod file;
 mod load;
 
+mod limits;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::origin::AllowedOrigin;
 use crate::peer::TrustedProxy;
 
 pub use file::{Fault, FileError, Mistake};
+pub use limits::{LimitOptions, Size, SizeError, TimeError};
 pub use load::{LoadError, Loaded};
 
 /// A self-hosted realtime backend: channels, messages, presence and history over WebSocket
@@ -172,6 +175,9 @@ pub struct ServeConfig {
     /// not come back all at once: 0, or a number with s, m or h, one hour at most
     #[arg(long, env = "XANO_DRAIN_WINDOW", default_value = "5s", value_name = "TIME", value_parser = parse_window)]
     pub drain_window: Duration,
+    /// How far clients may go.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 
     /// Least important messages to log
     #[arg(long, env = "XANO_LOG", value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]

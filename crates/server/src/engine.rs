@@ -26,6 +26,21 @@ pub struct PushedEvent {
     pub history: u32,
 }
 
+/// What an engine keeps, in numbers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Census {
+    /// Channels with members or a history.
+    pub channels: usize,
+    /// Channels with a history and no members.
+    pub idle_channels: usize,
+    /// Bytes of all histories and remembered ids together.
+    pub kept_bytes: usize,
+    /// How often something kept had to go because those bytes have a limit.
+    pub evictions: u64,
+    /// How often an idle channel had to go because their number has a limit.
+    pub forgotten: u64,
+}
+
 /// Hears how many connections got an event.
 pub type PushAnswer = Box<dyn FnOnce(Result<usize, ErrorCode>) + Send>;
 
@@ -67,4 +82,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Returns when all that was published is as safe as it gets. Nothing may follow.
     fn close(&self);
+
+    /// What is kept now. May take a while: it is for metrics.
+    fn census(&self) -> Census;
 }

@@ -5,14 +5,18 @@
 //! visit writes all from the reader's cursor to the log's head. A reader whose socket is full only
 //! falls behind: it costs no queue, and beyond the lag limit it is given up.
 
+mod readers;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use hub::{AudienceClass, ChannelKey, Publication};
 use slab::Slab;
 
-use crate::log::Log;
+use crate::metrics::ShardCounts;
 use crate::transport::{Connection, Seat, Stream, frame};
+use readers::{Reader, Readers};
 
 /// All logs of a shard, and who has still to be written to.
 #[derive(Debug)]
@@ -25,6 +29,11 @@ pub(crate) struct Fanout {
     listed: Vec<u32>,
     max_lag: usize,
     scratch: Vec<u8>,
+    /// Channels whose readers have fallen behind since this was last asked.
+    behind: Vec<ChannelKey>,
+    /// Bytes written since the beginning.
+    written: u64,
+    counts: Arc<ShardCounts>,
 }
 
 /// What writing brought about.
@@ -38,38 +47,25 @@ pub(crate) enum Effect {
     Relieved(u32),
 }
 
-/// A log and its readers.
-#[derive(Debug, Default)]
-struct Readers {
-    log: Log,
-    readers: Vec<Reader>,
-    /// Whom to visit next.
-    next: u32,
-    /// How many are still to be visited since the log last grew.
-    unvisited: u32,
-    /// How many are behind because their sockets are full.
-    lagging: u32,
-    /// The length at which the log is cut, when somebody lags.
-    cut_at: usize,
-    queued: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Reader {
-    connection: u32,
-    lagging: bool,
-    cursor: u64,
+/// Some of a connection's seats.
+#[derive(Default)]
+struct Behind {
+    seats: [usize; MAX_SLICES - 1],
+    count: usize,
 }
 
 impl Fanout {
     /// A write path that gives readers up when more than `max_lag` bytes wait for them.
-    pub(crate) fn new(max_lag: usize) -> Self {
+    pub(crate) fn new(max_lag: usize, counts: Arc<ShardCounts>) -> Self {
         Self {
             channels: Vec::new(),
             dirty: VecDeque::new(),
             listed: Vec::new(),
             max_lag,
             scratch: Vec::new(),
+            behind: Vec::new(),
+            written: 0,
+            counts,
         }
     }
 
@@ -92,8 +88,8 @@ impl Fanout {
             self.channels.resize_with(at + 1, Default::default);
         }
         let Some(connection) = all.get_mut(index as usize) else { return };
-        if let Some(seat) = connection.seats.iter().find(|seat| seat.channel == channel) {
-            if seat.class == class {
+        if let Ok(seat) = connection.seat(channel) {
+            if connection.seats[seat].class == class {
                 return;
             }
             self.collect(connection);
@@ -102,22 +98,21 @@ impl Fanout {
         }
         let readers = &mut self.channels[at][class.index()];
         let place = readers.add(index);
-        all[index as usize].seats.push(Seat { channel, class, place });
+        let connection = &mut all[index as usize];
+        if let Err(seat) = connection.seat(channel) {
+            connection.seats.insert(seat, Seat { channel, class, place });
+        }
     }
 
     /// Ends a connection's reading of a channel.
     pub(crate) fn detach(&mut self, all: &mut Slab<Connection>, index: u32, channel: ChannelKey) {
         let Some(connection) = all.get_mut(index as usize) else { return };
-        let Some(at) = connection.seats.iter().position(|seat| seat.channel == channel) else {
-            return;
-        };
-        let Seat { class, place, .. } = connection.seats.swap_remove(at);
-        let moved = self.channels[channel.0 as usize][class.index()].remove(place);
-        let moved = moved.and_then(|moved| {
-            all[moved as usize].seats.iter_mut().find(|seat| seat.channel == channel)
-        });
-        if let Some(seat) = moved {
-            seat.place = place;
+        let Ok(at) = connection.seat(channel) else { return };
+        let Seat { class, place, .. } = connection.seats.remove(at);
+        let moved = self.channels[channel.0 as usize][class.index()].remove(place, connection);
+        let Some(connection) = moved.and_then(|moved| all.get_mut(moved as usize)) else { return };
+        if let Ok(seat) = connection.seat(channel) {
+            connection.seats[seat].place = place;
         }
     }
 
@@ -167,31 +162,62 @@ impl Fanout {
         index: u32,
         text: &[u8],
     ) -> Result<(), Effect> {
-        connection.pushed = connection.pushed.min(connection.outbox.len());
-        if connection.blocked && connection.pushed > self.max_lag {
+        if connection.blocked && connection.unread() > self.max_lag {
             return Err(Effect::TooSlow(index));
         }
-        connection.pushed += text.len();
         if !connection.blocked {
             self.collect(connection);
         }
-        connection.outbox.push(|bytes| frame::write_text(bytes, text));
+        connection.outbox.push_owed(|bytes| frame::write_text(bytes, text));
+        self.counts.deliveries.add(1);
         self.list(connection, index);
         Ok(())
     }
 
     /// Moves all that a connection has still to read in channel logs to its outbox.
     pub(crate) fn collect(&mut self, connection: &mut Connection) {
-        let Connection { seats, outbox, .. } = connection;
-        for seat in seats {
-            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
-            let reader = &mut readers.readers[seat.place as usize];
-            if reader.cursor < readers.log.head() {
-                outbox.push(|bytes| bytes.extend_from_slice(readers.log.from(reader.cursor)));
+        loop {
+            let behind = self.find_behind(connection);
+            if behind.is_empty() {
+                return;
+            }
+            for seat in behind.iter() {
+                let Seat { channel, class, place } = connection.seats[seat];
+                let readers = &mut self.channels[channel.0 as usize][class.index()];
+                let reader = &mut readers.readers[place as usize];
+                let unread = readers.log.from(reader.cursor);
+                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unread));
                 reader.cursor = readers.log.head();
-                readers.note_progress(seat.place);
+                readers.note_progress(place, &mut connection.lag);
             }
         }
+    }
+
+    /// Seats at which a connection has something to read: all of them, or as many as one write
+    /// can gather from.
+    fn find_behind(&self, connection: &Connection) -> Behind {
+        let mut behind = Behind::default();
+        let is_behind = |seat: &Seat| self.readers(seat).is_behind(seat.place);
+        // Who has not lagged so far can be behind only where there are readers to visit.
+        if connection.lag == 0 && self.dirty.len() < connection.seats.len() {
+            for &(channel, class) in &self.dirty {
+                if let Ok(at) = connection.seat(channel)
+                    && connection.seats[at].class == class
+                    && is_behind(&connection.seats[at])
+                    && !behind.add(at)
+                {
+                    break;
+                }
+            }
+        } else {
+            let seats = connection.seats.iter().enumerate();
+            for (at, _) in seats.filter(|(_, seat)| is_behind(seat)) {
+                if !behind.add(at) {
+                    break;
+                }
+            }
+        }
+        behind
     }
 
     /// Sees to it that a connection's outbox is written in this turn.
@@ -218,17 +244,33 @@ impl Fanout {
         }
         let mut budget = budget;
         while budget > 0
-            && let Some((channel, class)) = self.dirty.pop_front()
+            && let Some(&(channel, class)) = self.dirty.front()
         {
             self.visit(all, (channel, class), &mut budget, effects);
+            // It stays on the list while it is visited: see `find_behind`.
+            self.dirty.pop_front();
             let readers = &mut self.channels[channel.0 as usize][class.index()];
             if readers.unvisited > 0 {
                 self.dirty.push_back((channel, class));
             } else {
                 readers.queued = false;
+                readers.all_offered();
             }
             readers.release();
         }
+        self.counts.sent_bytes.set(self.written);
+    }
+
+    /// Channels whose readers have fallen behind since this was last asked: more of a log than
+    /// [`BACKLOG`] has still to be offered to some of them.
+    pub(crate) fn take_behind(&mut self) -> Vec<ChannelKey> {
+        std::mem::take(&mut self.behind)
+    }
+
+    /// Whether a channel's readers have caught up: little of it has still to be offered.
+    pub(crate) fn has_caught_up(&self, channel: ChannelKey) -> bool {
+        let classes = self.channels.get(channel.0 as usize).into_iter().flatten();
+        classes.into_iter().all(|readers| readers.backlog() <= BACKLOG / 2)
     }
 
     /// Writes a connection's outbox and then, from each of its cursors, to the head: all in one
@@ -240,6 +282,7 @@ impl Fanout {
         effects: &mut Vec<Effect>,
     ) {
         loop {
+            let behind = self.find_behind(connection);
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
             let mut add = |bytes| {
@@ -249,9 +292,8 @@ impl Fanout {
             if !connection.outbox.is_empty() {
                 add(connection.outbox.pending());
             }
-            let behind = |seat: &&Seat| self.readers(seat).is_behind(seat.place);
-            for seat in connection.seats.iter().filter(behind).take(MAX_SLICES - 1) {
-                let readers = self.readers(seat);
+            for seat in behind.iter().map(|at| connection.seats[at]) {
+                let readers = self.readers(&seat);
                 add(readers.log.from(readers.readers[seat.place as usize].cursor));
             }
             if count == 0 {
@@ -262,7 +304,7 @@ impl Fanout {
                 &mut connection.blocked,
                 &mut slices[..count],
             ) {
-                Ok(written) => self.account(connection, written),
+                Ok(written) => self.account(connection, &behind, written),
                 Err(_) => return effects.push(Effect::Gone(index)),
             }
             if connection.blocked {
@@ -272,22 +314,26 @@ impl Fanout {
         connection.report(index, effects);
     }
 
-    /// Moves a connection's cursors after `written` bytes of what [`write`](Self::write) offered.
-    fn account(&mut self, connection: &mut Connection, mut written: usize) {
+    /// Moves a connection's cursors after `written` bytes of its outbox and of its seats `behind`,
+    /// in that order.
+    fn account(&mut self, connection: &mut Connection, behind: &Behind, mut written: usize) {
+        self.written += written as u64;
         let own = connection.outbox.len().min(written);
         connection.outbox.advance(own);
         written -= own;
-        let Connection { seats, outbox, .. } = connection;
-        for seat in seats.iter().take(if outbox.is_empty() { usize::MAX } else { 0 }) {
-            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
-            let reader = &mut readers.readers[seat.place as usize];
+        for seat in behind.iter().take(if connection.outbox.is_empty() { usize::MAX } else { 0 }) {
+            let Seat { channel, class, place } = connection.seats[seat];
+            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            let reader = &mut readers.readers[place as usize];
             let offered = (readers.log.head() - reader.cursor) as usize;
             let taken = offered.min(written);
             let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
             reader.cursor = cursor;
-            outbox.push(|bytes| bytes.extend_from_slice(unsent));
+            if !unsent.is_empty() {
+                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
+            }
             written -= taken;
-            readers.note_progress(seat.place);
+            readers.note_progress(place, &mut connection.lag);
         }
     }
 
@@ -300,7 +346,6 @@ impl Fanout {
         effects: &mut Vec<Effect>,
     ) {
         loop {
-            let max_lag = self.max_lag as u64;
             let readers = &mut self.channels[channel.0 as usize][class.index()];
             if *budget == 0 {
                 return;
@@ -309,8 +354,9 @@ impl Fanout {
             let Reader { connection: index, cursor, .. } = readers.readers[place as usize];
             let connection = &mut all[index as usize];
             if connection.blocked {
-                readers.note_progress(place);
-                if readers.log.lag(cursor) > max_lag {
+                readers.note_progress(place, &mut connection.lag);
+                // A single frame, be it as large as it may, is no reason.
+                if connection.unread().saturating_sub(readers.log.newest_len()) > self.max_lag {
                     effects.push(Effect::TooSlow(index));
                 }
                 continue;
@@ -321,12 +367,13 @@ impl Fanout {
             } else {
                 let mut unread = [IoSlice::new(readers.log.from(cursor))];
                 match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
-                    Ok(written) => self.account(connection, written),
+                    Ok(written) => self.account(connection, &Behind::FIRST, written),
                     Err(_) => effects.push(Effect::Gone(index)),
                 }
             }
             // A broken socket has got nothing: until it is let go, the log must reach back to it.
-            self.channels[channel.0 as usize][class.index()].note_progress(place);
+            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            readers.note_progress(place, &mut connection.lag);
         }
     }
 
@@ -335,8 +382,13 @@ impl Fanout {
             return;
         }
         let readers = &mut self.channels[channel.0 as usize][class.index()];
+        let was_behind = readers.backlog() > BACKLOG;
         readers.log.push_text(frame);
         readers.unvisited = readers.readers.len() as u32;
+        self.counts.deliveries.add(u64::from(readers.unvisited));
+        if !was_behind && readers.backlog() > BACKLOG {
+            self.behind.push(channel);
+        }
         if !readers.queued {
             readers.queued = true;
             self.dirty.push_back((channel, class));
@@ -354,73 +406,23 @@ impl Fanout {
     }
 }
 
-impl Readers {
-    fn add(&mut self, connection: u32) -> u32 {
-        let place = self.readers.len() as u32;
-        self.readers.push(Reader { connection, lagging: false, cursor: self.log.head() });
-        if self.unvisited > 0 {
-            self.unvisited += 1;
-        }
-        place
+impl Behind {
+    /// The first seat alone.
+    const FIRST: Self = Self { seats: [0; MAX_SLICES - 1], count: 1 };
+
+    /// Whether one more may follow.
+    const fn add(&mut self, seat: usize) -> bool {
+        self.seats[self.count] = seat;
+        self.count += 1;
+        self.count < self.seats.len()
     }
 
-    /// Takes a reader out; the connection of the one who got its place, if any did.
-    fn remove(&mut self, place: u32) -> Option<u32> {
-        let reader = self.readers.swap_remove(place as usize);
-        self.lagging -= u32::from(reader.lagging);
-        let count = self.readers.len() as u32;
-        if self.next >= count {
-            self.next = 0;
-        }
-        if self.unvisited > 0 {
-            // The one who moved may have been next in line: everybody is looked at once more.
-            self.unvisited = count;
-        }
-        self.release();
-        self.readers.get(place as usize).map(|reader| reader.connection)
+    const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
-    /// The next reader who has something to read.
-    fn next_to_visit(&mut self) -> Option<u32> {
-        while self.unvisited > 0 {
-            self.unvisited -= 1;
-            let place = self.next;
-            self.next = if place + 1 == self.readers.len() as u32 { 0 } else { place + 1 };
-            if self.is_behind(place) {
-                return Some(place);
-            }
-        }
-        None
-    }
-
-    fn is_behind(&self, place: u32) -> bool {
-        self.readers[place as usize].cursor < self.log.head()
-    }
-
-    /// Keeps count of who lags, after a reader was visited.
-    fn note_progress(&mut self, place: u32) {
-        let lags = self.is_behind(place);
-        let was = std::mem::replace(&mut self.readers[place as usize].lagging, lags);
-        self.lagging = self.lagging + u32::from(lags) - u32::from(was);
-        if was && !lags {
-            self.release();
-        }
-    }
-
-    /// Drops what nobody has still to read.
-    fn release(&mut self) {
-        if self.log.len() == 0 {
-            return;
-        }
-        if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
-            self.unvisited = 0;
-            self.log.drop_until(self.log.head());
-            self.cut_at = MIN_CUT;
-        } else if self.log.len() > self.cut_at.max(MIN_CUT) {
-            let slowest = self.readers.iter().map(|reader| reader.cursor).min();
-            self.log.drop_until(slowest.unwrap_or(self.log.head()));
-            self.cut_at = 2 * self.log.len();
-        }
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.seats[..self.count].iter().copied()
     }
 }
 
@@ -456,8 +458,9 @@ fn write_slices(
 
 /// How many places one write can gather from.
 const MAX_SLICES: usize = 16;
-/// The length below which a log is not worth cutting, in bytes.
-const MIN_CUT: usize = 64 << 10;
+/// How much of a log may have to be offered to its readers before those who send to the channel have to
+/// wait, in bytes.
+const BACKLOG: u64 = 256 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64;
-use hub::{Identity, SessionId};
+use hub::{Identity, Limit, SessionId};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -30,8 +30,8 @@ use hyper_util::service::TowerToHyperService;
 use protocol::ErrorCode;
 use sha1::{Digest, Sha1};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
@@ -39,10 +39,12 @@ pub use self::listener::{Listener, ServeError};
 use self::timed::Timed;
 use crate::api::{self, Accounts, Admin};
 use crate::auth::{Verified, Verifier};
+use crate::metrics::Handshake;
 use crate::node::Node;
 use crate::origin::AllowedOrigins;
 use crate::pages;
 use crate::peer::{PeerAddress, TrustedProxies};
+use crate::places::Place;
 use crate::shutdown::{Phase, Shutdown};
 use crate::tls::Tls;
 use crate::transport::{Accepted, AcceptedStream};
@@ -78,6 +80,10 @@ pub enum TokenExpiry {
 #[derive(Clone)]
 struct Reception {
     router: Router,
+    node: Arc<Node>,
+    /// HTTP connections there may be at once.
+    handshakes: Arc<Semaphore>,
+    handshake_timeout: Duration,
     tls: Option<Tls>,
     trusted: Arc<TrustedProxies>,
     /// Changes when the last answers are to be given.
@@ -88,6 +94,7 @@ struct Reception {
 struct Admission {
     connection_hash: String,
     bearer: Bearer,
+    place: Place,
 }
 
 /// Who opens a connection, as far as its token says.
@@ -102,11 +109,19 @@ struct Bearer {
 /// over its window, while the others still hear whether this node is ready; these at the end.
 pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let node = Arc::clone(&front.node);
-    let router = router(front);
+    let router = router(front, listener.metrics_public);
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
-    let Listener { sockets, tls, trusted } = listener;
-    let reception = Reception { router, tls, trusted, stopped };
+    let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
+    let reception = Reception {
+        router,
+        node: Arc::clone(&node),
+        handshakes,
+        handshake_timeout,
+        tls,
+        trusted,
+        stopped,
+    };
     for socket in sockets {
         let reception = reception.clone();
         loops.spawn(async move {
@@ -121,7 +136,7 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     shutdown.reached(Phase::Draining).await;
     node.drain(shutdown.window());
     let ending = Arc::clone(&node);
-    let mut ended = tokio::task::spawn_blocking(move || ending.join());
+    let mut ended = spawn_blocking(move || ending.join());
     let result = tokio::select! {
         result = &mut ended => result,
         () = shutdown.reached(Phase::Ending) => {
@@ -139,13 +154,14 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     }
 }
 
-fn router(front: Front) -> Router {
+fn router(front: Front, metrics_public: bool) -> Router {
     let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
         .route("/rt/", get(realtime))
         .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(move |front, headers| metrics(front, headers, metrics_public)))
         .fallback(page)
         .with_state(front);
     if let Some(admin) = admin {
@@ -173,11 +189,28 @@ async fn in_time(State(node): State<Arc<Node>>, request: Request, next: Next) ->
     response
 }
 
+impl Reception {
+    /// Waits for room for one more HTTP connection. Who is not accepted waits in the system's queue.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.node.metrics().limit_reached(Limit::Handshakes);
+        // It is never closed.
+        Arc::clone(&self.handshakes).acquire_owned().await.ok()
+    }
+}
+
 async fn accept(socket: &TcpListener, reception: &Reception) {
     loop {
+        let permit = reception.permit().await;
         match socket.accept().await {
             Ok((stream, peer)) => {
-                tokio::spawn(serve_connection(stream, peer.ip(), reception.clone()));
+                let served = serve_connection(stream, peer.ip(), reception.clone());
+                tokio::spawn(async move {
+                    served.await;
+                    drop(permit);
+                });
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -192,15 +225,26 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
+    let node = Arc::clone(&reception.node);
+    let metrics = node.metrics();
+    let patience = reception.handshake_timeout;
     let result = match reception.tls.clone() {
         None => serve_http(stream, peer, reception).await,
-        Some(tls) => match timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Some(tls) => match timeout(patience, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!("a TLS handshake took too long"),
+            Err(_) => {
+                metrics.limit_reached(Limit::HandshakeTime);
+                return tracing::debug!("a TLS handshake took too long");
+            }
         },
     };
     if let Err(error) = result {
+        if error.is_timeout() {
+            metrics.limit_reached(Limit::HandshakeTime);
+        } else if error.is_parse_too_large() {
+            metrics.limit_reached(Limit::HeadSize);
+        }
         tracing::debug!(%error, "an HTTP connection broke");
     }
 }
@@ -210,17 +254,24 @@ async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, trusted, mut stopped, .. } = reception;
+    let Reception { router, node, trusted, mut stopped, handshake_timeout, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
         request.extensions_mut().insert(peer);
-        router.call(request)
+        let (answer, node) = (router.call(request), Arc::clone(&node));
+        async move {
+            let answer = answer.await;
+            if let Ok(response) = &answer {
+                node.metrics().answered(response.status().as_u16());
+            }
+            answer
+        }
     });
     let stream = TokioIo::new(Timed::new(stream, WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(handshake_timeout)
         .max_buf_size(MAX_HEAD)
         .serve_connection(stream, service)
         .with_upgrades();
@@ -247,26 +298,56 @@ async fn readyz(State(Front { node, .. }): State<Front>) -> (StatusCode, &'stati
     }
 }
 
+/// They tell how busy the server is, so they are for everybody only where the operator says so.
+async fn metrics(
+    State(Front { node, admin, .. }): State<Front>,
+    headers: HeaderMap,
+    public: bool,
+) -> Response {
+    let may_read = match admin {
+        Some(admin) if !public => admin.may_read(&headers).await,
+        _ => public,
+    };
+    if !may_read {
+        let text = "Metrics are for who brings the admin token, or an access token with the scope read \
+                    (Authorization: Bearer TOKEN), or for everybody where the server was started with --metrics-public.\n";
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], text).into_response();
+    }
+    // Its locks are held by others for moments only, but there are many.
+    match spawn_blocking(move || node.metrics_page()).await {
+        Ok(page) => ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 async fn realtime(
     State(Front { node, verifier, origins, expiry, .. }): State<Front>,
+    Extension(peer): Extension<PeerAddress>,
     mut request: Request,
 ) -> Response {
     let Some(accept) = handshake_answer(request.headers()) else {
+        node.metrics().handshake(Handshake::NotWebSocket);
         let headers =
             [(UPGRADE, "websocket"), (CONNECTION, "upgrade"), (SEC_WEBSOCKET_VERSION, "13")];
         let text = "This address speaks WebSocket (version 13) only.\n";
         return (StatusCode::UPGRADE_REQUIRED, headers, text).into_response();
     };
     if !node.is_ready() {
+        node.metrics().handshake(Handshake::Draining);
         return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
             .into_response();
     }
     if let Some(refusal) = refuse_origin(&origins, request.headers()) {
+        node.metrics().handshake(Handshake::WrongOrigin);
         return refusal;
     }
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
+    };
+    let place = match node.place(peer) {
+        Ok(place) => place,
+        Err(limit) => return full(&node, limit),
     };
     let token = first_protocol(request.headers());
     let mut response = Response::new(Body::empty());
@@ -289,13 +370,29 @@ async fn realtime(
                 if expiry == TokenExpiry::Ignore {
                     bearer.valid_until = None;
                 }
-                let admission = Admission { connection_hash, bearer };
+                let admission = Admission { connection_hash, bearer, place };
                 hand_over(upgraded, &node, admission);
             }
-            Err(error) => tracing::debug!(%error, "a connection broke during its handshake"),
+            Err(error) => {
+                node.metrics().handshake(Handshake::Broken);
+                tracing::debug!(%error, "a connection broke during its handshake");
+            }
         }
     });
     response
+}
+
+/// No place is left. This is told in HTTP and not in a close frame, because old clients wait longer
+/// after each handshake that fails, but only a second after one that did not.
+fn full(node: &Node, limit: Limit) -> Response {
+    node.metrics().handshake(Handshake::Full);
+    let (status, text) = match limit {
+        Limit::ConnectionsPerAddress => {
+            (StatusCode::TOO_MANY_REQUESTS, "Your address has too many connections already.\n")
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "This server has no room for more connections.\n"),
+    };
+    (status, [(RETRY_AFTER, RETRY_SECONDS)], text).into_response()
 }
 
 /// What a page hears that must not connect. Programs that are no browsers name no origin.
@@ -349,7 +446,8 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         return tracing::error!(%error, "there are no random bytes for a session's id");
     }
     let id = SessionId::from_random(id);
-    let Admission { connection_hash, bearer } = admission;
+    node.metrics().handshake(Handshake::Accepted);
+    let Admission { connection_hash, bearer, place } = admission;
     node.accept(Accepted {
         stream,
         received,
@@ -358,6 +456,7 @@ fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
         identity: bearer.identity,
         ends: bearer.valid_until,
         token_refused: bearer.refused,
+        place,
     });
 }
 
@@ -388,11 +487,12 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Where the default API group is.
 const AUTH: &str = "/api:main/auth";
+/// Prometheus's text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// When to come back to a server that is full, in seconds.
+const RETRY_SECONDS: &str = "5";
 /// From RFC 6455.
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// How long a client may take for its request's head, also for that of its next request, or for the
-/// TLS handshake.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may take from its head to its answer, the reading of its body included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to read an answer.

@@ -32,9 +32,9 @@ impl Log {
         &self.bytes[(cursor - self.base) as usize..]
     }
 
-    /// How much a reader at `cursor` had not read when the newest frame came.
-    pub(crate) fn lag(&self, cursor: u64) -> u64 {
-        self.newest.saturating_sub(cursor)
+    /// The size of the newest frame, as far as it is held.
+    pub(crate) fn newest_len(&self) -> usize {
+        (self.head() - self.newest.max(self.base)) as usize
     }
 
     /// Drops what is before `position`; all cursors must be there or beyond.

@@ -17,8 +17,8 @@ use server::outbound::{self, Outbound, Reach};
 use server::store::{DataDir, NewAccessToken, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
-    AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, NodeOptions,
-    Shutdown, SignUpPolicy, event, log_panics, serve,
+    AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, Shutdown,
+    SignUpPolicy, event, log_panics, raise_open_files, serve,
 };
 use tokio::runtime::Handle;
 
@@ -106,12 +106,9 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     };
     let settings = store.settings()?;
     let caller = Arc::new(caller(config)?);
-    let defaults = NodeOptions::default();
-    let options = NodeOptions {
-        shards: config.threads.map_or(defaults.shards, usize::from),
-        journal: data.journal(config.durability)?,
-        ..defaults
-    };
+    let mut options = config.limits.node_options(raise_open_files());
+    options.shards = config.threads.map_or(options.shards, usize::from);
+    options.journal = data.journal(config.durability)?;
     let threads = options.shards;
     let node = Node::start_with(Arc::new(settings), &options, Some(caller));
     let node = Arc::new(node.context("cannot start the node")?);

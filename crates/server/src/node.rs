@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hub::{Hub, Limits, Settings};
+use hub::{Hub, Limit, Limits, Settings};
 use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
+use crate::metrics::{Metrics, Page};
 use crate::outbound::Reach;
+use crate::peer::PeerAddress;
+use crate::places::{Place, Places};
 use crate::shard::{Shard, ShardParts};
 use crate::transport::Accepted;
 use crate::trigger::Caller;
@@ -26,8 +29,14 @@ pub struct NodeOptions {
     pub shards: usize,
     /// The largest message a client may send, in bytes; a larger one closes with 1009.
     pub max_frame: usize,
-    /// The bytes of a channel that may wait for a slow reader; beyond, it is closed with 1013.
+    /// The bytes that may wait for a slow reader; beyond, it is closed with 1013.
     pub max_lag: usize,
+    /// Connections there may be at once; one more is answered with HTTP 503.
+    pub max_connections: usize,
+    /// Connections one address may have, if that is limited; one more is answered with HTTP 429.
+    pub max_connections_per_address: Option<usize>,
+    /// What all histories and remembered ids may take, in bytes; beyond, the oldest go.
+    pub max_kept_bytes: usize,
     /// What the hub allows.
     pub limits: Limits,
     /// The directory for what channels keep, or none where that ends with the process.
@@ -41,6 +50,8 @@ pub struct Node {
     engine: Arc<dyn Engine>,
     reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
+    places: Arc<Places>,
+    metrics: Metrics,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
     draining: AtomicBool,
@@ -72,6 +83,9 @@ impl Default for NodeOptions {
             shards,
             max_frame: 1 << 20,
             max_lag: 1 << 20,
+            max_connections: 100_000,
+            max_connections_per_address: None,
+            max_kept_bytes: MemoryEngine::MAX_KEPT_BYTES,
             limits: Limits::default(),
             journal: None,
         }
@@ -99,23 +113,26 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()
             .map_err(NodeError::Shard)?;
         let inboxes: Vec<_> = polls.iter().map(|(_, inbox)| Arc::clone(inbox)).collect();
+        let most_kept = options.max_kept_bytes;
         let engine: Arc<dyn Engine> = match &options.journal {
-            None => Arc::new(MemoryEngine::new(inboxes.clone())),
-            Some(path) => MemoryEngine::open(inboxes.clone(), path)
+            None => Arc::new(MemoryEngine::with_most(inboxes.clone(), most_kept)),
+            Some(path) => MemoryEngine::open(inboxes.clone(), path, most_kept)
                 .map_err(|source| NodeError::Journal { path: path.clone(), source })?,
         };
+        let metrics = Metrics::new(inboxes.len());
         let mut threads = Vec::new();
-        for (id, (poll, inbox)) in polls.into_iter().enumerate() {
+        for (id, (poll, _)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
             let shard = Shard::new(ShardParts {
                 id: ShardId(id),
                 poll,
-                inbox,
+                inboxes: inboxes.clone(),
                 engine: Arc::clone(&engine),
                 caller: caller.clone(),
                 hub: Hub::new(Arc::clone(&settings), options.limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
+                counts: Arc::clone(&metrics.shards[id]),
             });
             let thread = thread::Builder::new().name(format!("shard-{id}")).spawn(move || {
                 if let Err(error) = shard.run() {
@@ -131,6 +148,8 @@ impl Node {
             engine,
             reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
+            places: Places::new(options.max_connections, options.max_connections_per_address),
+            metrics,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -170,6 +189,40 @@ impl Node {
     /// their connections are to this node.
     pub fn push(&self, event: PushedEvent, answer: PushAnswer) {
         self.engine.push(event, answer);
+    }
+
+    /// Takes a place for a connection from `peer`, or says which limit there is none for.
+    pub fn place(&self, peer: PeerAddress) -> Result<Place, Limit> {
+        self.places.take(peer).inspect_err(|limit| self.metrics.limit_reached(*limit))
+    }
+
+    /// What is counted.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub fn metrics_page(&self) -> String {
+        let mut page = Page::default();
+        page.gauge("xano_connections", "Realtime connections that are open.")
+            .value(self.places.taken());
+        page.gauge("xano_connections_limit", "How many there may be.").value(self.places.most());
+        let (mut events, mut bytes) = (0, 0);
+        for inbox in &self.inboxes {
+            let load = inbox.load();
+            events += load.0;
+            bytes += load.1;
+        }
+        page.gauge("xano_queue_events", "Events on their way between threads.").value(events);
+        page.gauge("xano_queue_bytes", "Bytes of publications among them.").value(bytes);
+        let census = self.engine.census();
+        page.gauge("xano_channels", "Channels with members or a history.").value(census.channels);
+        page.gauge("xano_idle_channels", "Channels with a history and no members.")
+            .value(census.idle_channels);
+        page.gauge("xano_kept_bytes", "Bytes of histories and remembered ids.")
+            .value(census.kept_bytes);
+        self.metrics.write(&mut page, &census);
+        page.into_text()
     }
 
     /// Gives a connection to the shard whose turn it is.

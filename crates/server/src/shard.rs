@@ -1,5 +1,6 @@
 //! One thread's loop: its sockets, its share of the hub, its write path.
 
+mod backlog;
 mod clock;
 
 use std::io;
@@ -7,15 +8,17 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{CallError, EngineCommand, Hub, Output, SessionKey};
+use hub::{CallError, EngineCommand, Hub, Limit, Output, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
 
+use self::backlog::Backlog;
 use self::clock::{Clock, Drain};
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout};
 use crate::inbox::{Event, Inbox};
+use crate::metrics::ShardCounts;
 use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
 use crate::trigger::{Caller, TriggerCall};
@@ -25,6 +28,8 @@ pub(crate) struct Shard {
     id: ShardId,
     poll: Poll,
     inbox: Arc<Inbox>,
+    /// Those of all shards, its own too.
+    inboxes: Vec<Arc<Inbox>>,
     engine: Arc<dyn Engine>,
     caller: Option<Arc<Caller>>,
     hub: Hub,
@@ -37,6 +42,8 @@ pub(crate) struct Shard {
     /// Connections that may have more to read although no event will say so.
     unread: Vec<u32>,
     effects: Vec<Effect>,
+    backlog: Backlog,
+    counts: Arc<ShardCounts>,
     clock: Clock,
     drain: Option<Drain>,
 }
@@ -45,13 +52,15 @@ pub(crate) struct Shard {
 pub(crate) struct ShardParts {
     pub(crate) id: ShardId,
     pub(crate) poll: Poll,
-    pub(crate) inbox: Arc<Inbox>,
+    /// Those of all shards, by [`ShardId`].
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) engine: Arc<dyn Engine>,
     /// Who asks triggers; without, every trigger fails.
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
+    pub(crate) counts: Arc<ShardCounts>,
 }
 
 impl Shard {
@@ -62,17 +71,20 @@ impl Shard {
         Self {
             id: parts.id,
             poll: parts.poll,
-            inbox: parts.inbox,
+            inbox: Arc::clone(&parts.inboxes[parts.id.0]),
+            inboxes: parts.inboxes,
             engine: parts.engine,
             caller: parts.caller,
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
-            fanout: Fanout::new(parts.max_lag),
+            fanout: Fanout::new(parts.max_lag, Arc::clone(&parts.counts)),
             max_frame: parts.max_frame,
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),
             effects: Vec::new(),
+            backlog: Backlog::default(),
+            counts: parts.counts,
             clock: Clock::start(),
             drain: None,
         }
@@ -104,8 +116,10 @@ impl Shard {
                 self.handle_event(event);
             }
             self.drain();
+            self.note_behind();
             self.fanout.run(&mut self.connections, SLICE, &mut self.effects);
             self.settle();
+            self.relieve();
             if self.clock.is_tick_due() {
                 self.tick();
             }
@@ -169,6 +183,7 @@ impl Shard {
                 self.hub.handle_settings(settings);
                 self.carry_out();
             }
+            Event::Relieved(channel) => self.release(&channel),
             Event::Drain(window) => self.drain = Some(Drain::over(window)),
         }
     }
@@ -181,7 +196,10 @@ impl Shard {
             return tracing::warn!(%error, "a connection could not be registered and was dropped");
         }
         self.generation = self.generation.wrapping_add(1);
-        entry.insert(Connection::new(accepted.id, stream, self.generation));
+        let mut connection = Connection::new(accepted.id, stream, self.generation);
+        connection._place = Some(accepted.place);
+        entry.insert(connection);
+        self.counts.opened.add(1);
         tracing::debug!(
             session.id = %accepted.id,
             session.authenticated = accepted.identity.is_authenticated(),
@@ -216,8 +234,7 @@ impl Shard {
             let Some(connection) = self.connections.get_mut(index as usize) else { return };
             let key = SessionKey { index, generation: connection.generation };
             if connection.must_wait() {
-                connection.stalled = true;
-                return;
+                return self.stall(key);
             }
             connection.stalled = false;
             if self.hub.handle_waiting(key, self.clock.now) {
@@ -239,6 +256,7 @@ impl Shard {
             });
             let more = match result {
                 Some((Ok(count @ 1..), short_is_empty)) => {
+                    self.counts.received_bytes.add(count as u64);
                     self.decode(key, &mut buffer[..count]);
                     count == buffer.len() || !short_is_empty
                 }
@@ -265,8 +283,13 @@ impl Shard {
         let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
         let Some(connection) = self.connection(key) else { return };
         connection.decoder = decoder;
-        connection.stalled |= connection.must_wait();
+        if connection.must_wait() {
+            self.stall(key);
+        }
         if let Err(code) = result {
+            if code == CloseCode::TooBig {
+                self.count(Limit::FrameSize);
+            }
             self.end(key, code);
         }
     }
@@ -288,7 +311,10 @@ impl Shard {
                 return false;
             }
             (_, State::Closing { .. } | State::Ending { .. }) => return true,
-            (Frame::Text(text), State::Open) => self.hub.handle_text(key, text, now),
+            (Frame::Text(text), State::Open) => {
+                self.counts.received_frames.add(1);
+                self.hub.handle_text(key, text, now);
+            }
             (Frame::Pong, State::Open) => self.hub.handle_sign_of_life(key, now),
             (Frame::Ping(content), State::Open) => {
                 connection.outbox.push(|bytes| frame::write_pong(bytes, content));
@@ -321,6 +347,13 @@ impl Shard {
                         self.fanout.reply(connection, session.index, &frame);
                     }
                 }
+                Output::Refuse { session, code, frame } => {
+                    self.counts.errors[code as usize].add(1);
+                    if let Some(connection) = lookup(&mut self.connections, session) {
+                        self.fanout.reply(connection, session.index, &frame);
+                    }
+                }
+                Output::LimitReached(limit) => self.count(limit),
                 Output::Push { session, frame } => {
                     if let Some(connection) = lookup(&mut self.connections, session) {
                         let result = self.fanout.push(connection, session.index, &frame);
@@ -373,7 +406,34 @@ impl Shard {
             // One long answer at a time is what a connection may make wait for itself.
             connection.awaits_long_answer |= command.has_long_answer();
         }
-        self.engine.submit(self.id, command);
+        match command {
+            EngineCommand::Publish { session, ref channel, .. }
+            | EngineCommand::SendPrivately { session, ref channel, .. } => {
+                let channel = channel.clone();
+                self.counts.messages.add(1);
+                self.engine.submit(self.id, command);
+                self.hold(session, channel);
+            }
+            EngineCommand::Join { .. } => {
+                self.counts.joins.add(1);
+                self.engine.submit(self.id, command);
+            }
+            _ => self.engine.submit(self.id, command),
+        }
+    }
+
+    /// A connection's requests have to wait: it is not read from until that is over.
+    fn stall(&mut self, key: SessionKey) {
+        if let Some(connection) = self.connection(key)
+            && !mem::replace(&mut connection.stalled, true)
+            && !connection.held
+        {
+            self.count(Limit::UnreadAnswers);
+        }
+    }
+
+    fn count(&self, limit: Limit) {
+        self.counts.limits[limit.index()].add(1);
     }
 
     fn call(&mut self, call: TriggerCall) {
@@ -401,6 +461,7 @@ impl Shard {
         if connection.state != State::Open {
             return;
         }
+        self.counts.closes[code as usize].add(1);
         if !connection.blocked {
             self.fanout.collect(connection);
         }
@@ -420,7 +481,10 @@ impl Shard {
         while let Some(effect) = self.effects.pop() {
             match effect {
                 Effect::TooSlow(index) => {
-                    if let Some(connection) = self.connections.get(index as usize) {
+                    if let Some(connection) = self.connections.get(index as usize)
+                        && connection.state == State::Open
+                    {
+                        self.count(Limit::Lag);
                         let key = SessionKey { index, generation: connection.generation };
                         self.end(key, CloseCode::Overloaded);
                     }
@@ -453,6 +517,8 @@ impl Shard {
         let now = self.clock.now;
         self.hub.handle_tick(now);
         self.carry_out();
+        self.counts.members.set(self.hub.members() as u64);
+        self.release_all();
         for (index, connection) in &self.connections {
             if let State::Closing { until } | State::Ending { until } = connection.state
                 && until <= now.seconds

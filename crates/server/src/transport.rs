@@ -7,6 +7,7 @@ use hub::{AudienceClass, ChannelKey, Identity, SessionId};
 use protocol::ErrorCode;
 
 use crate::fanout::Effect;
+use crate::places::Place;
 
 pub(crate) use stream::AcceptedStream;
 pub(crate) use stream::Stream;
@@ -24,6 +25,8 @@ pub struct Accepted {
     pub id: SessionId,
     /// Who it is.
     pub identity: Identity,
+    /// Its place among the node's connections.
+    pub place: Place,
     /// When its identity ends and the connection with it, in milliseconds since 1970, if it shall.
     pub ends: Option<u64>,
     /// Set when it brought a token that names nobody.
@@ -39,21 +42,25 @@ pub(crate) struct Connection {
     pub(crate) generation: u32,
     pub(crate) decoder: frame::Decoder,
     pub(crate) outbox: Outbox,
-    /// Where it reads channel logs.
+    /// Where it reads channel logs, by channel.
     pub(crate) seats: Vec<Seat>,
     /// The socket is full; its next writable event ends this.
     pub(crate) blocked: bool,
-    /// Bytes in its outbox that it did not ask for: so many at most.
-    pub(crate) pushed: usize,
+    /// Bytes of channel logs that its full socket has refused so far: the sum over its seats.
+    pub(crate) lag: usize,
     /// How many of its requests the engine has still to answer.
     pub(crate) unanswered: u8,
     /// One of those answers may be long.
     pub(crate) awaits_long_answer: bool,
+    /// It is not read from, because readers of a channel it sent to have still to be written to.
+    pub(crate) held: bool,
     /// It is not read from, because its requests have to wait.
     pub(crate) stalled: bool,
     /// Whether it is on the list of connections with something of their own to write.
     pub(crate) listed: bool,
     pub(crate) state: State,
+    /// Given back when the connection goes.
+    pub(crate) _place: Option<Place>,
 }
 
 /// How far a connection is from its end.
@@ -84,6 +91,9 @@ pub(crate) struct Seat {
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// Bytes that nobody asked for: so many at most, and all of them before `owed_end`.
+    owed: usize,
+    owed_end: usize,
 }
 
 impl Connection {
@@ -96,12 +106,14 @@ impl Connection {
             outbox: Outbox::default(),
             seats: Vec::new(),
             blocked: false,
-            pushed: 0,
+            lag: 0,
             unanswered: 0,
             awaits_long_answer: false,
+            held: false,
             stalled: false,
             listed: false,
             state: State::Open,
+            _place: None,
         }
     }
 
@@ -110,6 +122,17 @@ impl Connection {
         self.outbox.len() > MAX_UNREAD_ANSWERS
             || self.awaits_long_answer
             || self.unanswered >= MAX_UNANSWERED
+            || self.held
+    }
+
+    /// Where its seat in a channel is in the list, or would have to be.
+    pub(crate) fn seat(&self, channel: ChannelKey) -> Result<usize, usize> {
+        self.seats.binary_search_by_key(&channel, |seat| seat.channel)
+    }
+
+    /// What waits for it although it did not ask for it, in bytes.
+    pub(crate) fn unread(&self) -> usize {
+        self.lag + self.outbox.owed()
     }
 
     /// Tells what a write has changed for the connection.
@@ -129,6 +152,19 @@ impl Outbox {
         write(&mut self.bytes);
     }
 
+    /// Appends what `write` writes, which the connection did not ask for.
+    pub(crate) fn push_owed(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let (owed, before) = (self.owed(), self.bytes.len());
+        write(&mut self.bytes);
+        self.owed = owed + self.bytes.len() - before;
+        self.owed_end = self.bytes.len();
+    }
+
+    /// How much of what waits nobody asked for, at most.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed.min(self.owed_end.saturating_sub(self.written))
+    }
+
     /// What waits.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
@@ -141,6 +177,8 @@ impl Outbox {
             *self = Self::default();
         } else if self.written > self.bytes.len() / 2 {
             // A client may for ever be a little behind: what it has read must go all the same.
+            self.owed = self.owed();
+            self.owed_end = self.owed_end.saturating_sub(self.written);
             self.bytes.drain(..self.written);
             self.written = 0;
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use protocol::ChannelName;
+use protocol::{ChannelName, ErrorCode};
 
 use super::Hub;
 use crate::channel::AudienceClass;
 use crate::encode;
 use crate::engine::{EngineEvent, Joined};
+use crate::limit::Limit;
 use crate::output::Output;
 use crate::session::{Member, Session, SessionKey};
 
@@ -46,8 +47,14 @@ impl Hub {
                     self.outputs.push_back(Output::Reply { session, frame });
                 }
             }
-            EngineEvent::Refused { session, channel, action, code, request } => {
-                self.refuse(session, (Some(&channel), request.as_ref()), Some(action), code);
+            EngineEvent::Refused { session, channel, action, refusal, request } => {
+                let limit = match refusal.code {
+                    ErrorCode::RateLimited => Some(Limit::MessagesPerMinute),
+                    ErrorCode::Overloaded => Some(Limit::Queue),
+                    _ => None,
+                };
+                self.outputs.extend(limit.map(Output::LimitReached));
+                self.refuse(session, (Some(&channel), request.as_ref()), Some(action), refusal);
             }
         }
     }

@@ -181,9 +181,10 @@ impl Hub {
             Request::Join(_) => (Action::Join, None),
             Request::Message { id, .. } => (Action::Message, id.as_ref()),
         };
-        let payload = ErrorPayload { message, code, action: Some(action.name()) };
+        let (action, retry_after) = (Some(action.name()), None);
+        let payload = ErrorPayload { message, code, action, retry_after };
         let frame = encode::error(Some(channel), id, payload);
-        self.outputs.push_back(Output::Reply { session, frame });
+        self.outputs.push_back(Output::Refuse { session, code, frame });
     }
 
     fn has_room_in_line(&mut self, key: SessionKey, more: usize) -> bool {

@@ -8,10 +8,11 @@ use protocol::{
 };
 use rand::RngExt;
 
-use super::{Hub, Now};
+use super::{Hub, Limits, Now};
 use crate::encode;
-use crate::engine::EngineCommand;
+use crate::engine::{EngineCommand, Refusal};
 use crate::ledger::Publishing;
+use crate::limit::Limit;
 use crate::line::Request;
 use crate::output::Output;
 use crate::permission::{Audience, Operation, permit};
@@ -44,7 +45,8 @@ impl Hub {
                     .push_back(Output::Reply { session: key, frame: encode::pong() });
             }
             ClientMessage::Join { channel, request } => {
-                let result = self.join(key, &channel, request);
+                let result = self.admit(key, Action::Join, now);
+                let result = result.and_then(|()| Ok(self.join(key, &channel, request)?));
                 (channel, Action::Join, None, result)
             }
             ClientMessage::Leave { channel } => {
@@ -54,16 +56,17 @@ impl Hub {
             ClientMessage::Message { channel, recipients, payload, id } => {
                 let request = id.as_ref();
                 let sending = Sending { recipients: &recipients, payload, request, now };
-                let result = self.send(key, &channel, &sending);
+                let result = self.admit(key, Action::Message, now);
+                let result = result.and_then(|()| Ok(self.send(key, &channel, &sending)?));
                 (channel, Action::Message, id, result)
             }
             ClientMessage::History { channel, page } => {
-                let result = self.read_history(key, &channel, page);
+                let result = self.read_history(key, &channel, page).map_err(Refusal::from);
                 (channel, Action::History, None, result)
             }
         };
-        if let Err(code) = result {
-            self.refuse(key, (Some(&channel), request.as_ref()), Some(action), code);
+        if let Err(refusal) = result {
+            self.refuse(key, (Some(&channel), request.as_ref()), Some(action), refusal);
         }
     }
 
@@ -97,11 +100,13 @@ impl Hub {
 
         if !channel.is_some_and(|channel| session.is_in(channel)) {
             if session.memberships().len() >= limit {
-                return Err(ErrorCode::TooManyChannels);
+                let code = ErrorCode::TooManyChannels;
+                return Err(self.limited(Limit::ChannelsPerConnection, code));
             }
             let channel = self.enter(name, Arc::clone(&settings));
             if let Some(session) = self.session(key) {
                 session.join(channel);
+                session.join_by = None;
             }
         }
         let kept = settings.history.get();
@@ -176,6 +181,7 @@ impl Hub {
         let shown = permitted.shown(recipients);
         let draft = Draft::new(id, now.unix_ms, encode::message_head(name, shown, sender, payload));
         let (session, channel, request) = (key, name.clone(), request.cloned());
+        let messages_per_minute = settings.messages_per_minute;
         let command = match (*audience, recipients) {
             (Audience::Session { authenticated_only }, Recipients::Session(recipient)) => {
                 let recipient = SessionId::parse(recipient).ok_or(ErrorCode::RecipientNotFound)?;
@@ -186,6 +192,7 @@ impl Hub {
                     authenticated_only,
                     draft,
                     request,
+                    messages_per_minute,
                 }
             }
             _ => EngineCommand::Publish {
@@ -197,6 +204,7 @@ impl Hub {
                     authenticated: sender.authenticated,
                     authenticated_only: *audience == Audience::Authenticated,
                     history: settings.history.get(),
+                    messages_per_minute,
                 },
             },
         };
@@ -222,6 +230,18 @@ impl Hub {
             is_page: page.is_some(),
         }));
         Ok(())
+    }
+
+    /// Counts what a session asks for; refused where that is more than it may.
+    fn admit(&mut self, key: SessionKey, action: Action, now: Now) -> Result<(), Refusal> {
+        let Limits { messages, joins, .. } = self.limits;
+        let Some(session) = self.session(key) else { return Ok(()) };
+        let (bucket, rate, limit) = match action {
+            Action::Join => (&mut session.joins, joins, Limit::JoinsPerSecond),
+            _ => (&mut session.messages, messages, Limit::MessagesPerSecond),
+        };
+        let taken = bucket.take(rate, now.millis);
+        taken.map_err(|wait| self.limited(limit, Refusal::rate_limited(wait)))
     }
 
     /// The settings of a channel that the session is in, and the session as its member.

@@ -4,6 +4,7 @@ mod chance;
 mod channels;
 mod continuity;
 mod draining;
+mod limits;
 mod triggers;
 mod verdicts;
 mod world;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use hub::{
     AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
-    Identity, Joined, Ledger, Limits, Member, Now, Output, Past, Publication, Receipt, SessionId,
-    SessionKey, Settings,
+    Identity, Joined, Ledger, Limit, Limits, Member, Now, Output, Past, Publication, Receipt,
+    SessionId, SessionKey, Settings,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
@@ -31,6 +31,7 @@ pub(crate) struct World {
     clients: Vec<Person>,
     free: Vec<u32>,
     generation: u32,
+    reached: Vec<Limit>,
 }
 
 type Channel = Ledger<(SessionKey, Arc<Member>, bool)>;
@@ -54,22 +55,27 @@ impl World {
     pub(crate) const WAITING_BYTES: usize = 1_000;
 
     pub(crate) fn new(channels: Vec<ChannelSettings>) -> Self {
+        Self::limited(channels, Limits::default())
+    }
+
+    pub(crate) fn limited(channels: Vec<ChannelSettings>, limits: Limits) -> Self {
         let limits = Limits {
             channels_per_session: Self::CHANNELS_PER_SESSION,
             waiting_per_session: Self::WAITING,
             waiting_bytes: Self::WAITING_BYTES,
-            ..Limits::default()
+            ..limits
         };
         let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
         Self {
             hub: Hub::new(settings, limits, 7),
-            now: Now { seconds: 0, unix_ms: Self::START_MS },
+            now: Now { seconds: 0, millis: 0, unix_ms: Self::START_MS },
             engine: HashMap::new(),
             held: None,
             calls: VecDeque::new(),
             clients: Vec::new(),
             free: Vec::new(),
             generation: 0,
+            reached: Vec::new(),
         }
     }
 
@@ -174,9 +180,22 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self, second: u32) {
-        self.now = Now { seconds: second, unix_ms: Self::START_MS + u64::from(second) * 1_000 };
+        let millis = u64::from(second) * 1_000;
+        self.now = Now { seconds: second, millis, unix_ms: Self::START_MS + millis };
         self.hub.handle_tick(self.now);
         self.settle();
+    }
+
+    /// Lets time pass without a tick.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        self.now.millis += millis;
+        self.now.unix_ms += millis;
+        self.now.seconds = (self.now.millis / 1_000) as u32;
+    }
+
+    /// The limits that were reached since this was last asked.
+    pub(crate) fn take_reached(&mut self) -> Vec<Limit> {
+        std::mem::take(&mut self.reached)
     }
 
     /// The client's identity ends when this many seconds have ticked.
@@ -193,6 +212,21 @@ impl World {
     /// Lets commands wait, as they do when the engine is on another machine.
     pub(crate) fn hold_engine(&mut self) {
         self.held = Some(VecDeque::new());
+    }
+
+    /// The engine refuses a message that the client has sent to a channel.
+    pub(crate) fn refuse(&mut self, client: Client, channel: &str, code: ErrorCode) {
+        let (session, action) = (self.clients[client.0].key, Action::Message);
+        let channel = ChannelName::parse(channel).expect("the test names a legal channel");
+        let refusal = code.into();
+        self.hub.handle_engine(EngineEvent::Refused {
+            session,
+            channel,
+            action,
+            refusal,
+            request: None,
+        });
+        self.settle();
     }
 
     pub(crate) fn release_engine(&mut self) {
@@ -234,7 +268,9 @@ impl World {
     fn settle(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Reply { session, frame } | Output::Push { session, frame } => {
+                Output::Reply { session, frame }
+                | Output::Push { session, frame }
+                | Output::Refuse { session, frame, .. } => {
                     self.deliver(session, frame);
                 }
                 Output::Attach { session, channel, class } => {
@@ -257,6 +293,7 @@ impl World {
                     Some(held) => held.push_back(command),
                     None => self.carry_out(command),
                 },
+                Output::LimitReached(limit) => self.reached.push(limit),
                 Output::Call { call, trigger, input } => {
                     let input = serde_json::from_slice(&input).expect("the input is JSON");
                     self.calls.push_back(Asked { call, trigger: trigger.id, input });
@@ -343,6 +380,17 @@ impl World {
                     (publishing.request.clone(), publishing.authenticated);
                 let mut receipt = channel.receipt(request.as_ref(), publishing.draft.ts);
                 if receipt.is_none() {
+                    let (per_minute, now) = (publishing.messages_per_minute, publishing.draft.ts);
+                    if let Err(refusal) = channel.admit(per_minute, now) {
+                        let action = Action::Message;
+                        return vec![EngineEvent::Refused {
+                            session,
+                            channel: name,
+                            action,
+                            refusal,
+                            request,
+                        }];
+                    }
                     let publication = channel.publish(publishing);
                     receipt = Some(publication.receipt(authenticated));
                     events.push(EngineEvent::Published { channel: name.clone(), publication });
@@ -355,16 +403,28 @@ impl World {
                 recipient,
                 draft,
                 request,
+                messages_per_minute,
                 ..
             } => {
                 let channel = ledger(&mut self.engine, &name);
-                let Some((recipient, ..)) = channel.roster.get(recipient).cloned() else {
-                    let (action, code) = (Action::Message, ErrorCode::RecipientNotFound);
+                if let Err(refusal) = channel.admit(messages_per_minute, draft.ts) {
+                    let action = Action::Message;
                     return vec![EngineEvent::Refused {
                         session,
                         channel: name,
                         action,
-                        code,
+                        refusal,
+                        request,
+                    }];
+                }
+                let Some((recipient, ..)) = channel.roster.get(recipient).cloned() else {
+                    let action = Action::Message;
+                    let refusal = ErrorCode::RecipientNotFound.into();
+                    return vec![EngineEvent::Refused {
+                        session,
+                        channel: name,
+                        action,
+                        refusal,
                         request,
                     }];
                 };

@@ -46,6 +46,8 @@ pub(super) struct ChannelInput {
     client_private_messaging: bool,
     #[serde(default)]
     client_private_messaging_authenticated_only: bool,
+    #[serde(default)]
+    messages_per_minute: u32,
     xanoscript: Option<IgnoredAny>,
 }
 
@@ -200,6 +202,7 @@ impl ChannelInput {
             client_private_messaging: self.client_private_messaging,
             client_private_messaging_authenticated_only: self
                 .client_private_messaging_authenticated_only,
+            messages_per_minute: self.messages_per_minute,
         })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use axum::extract::{DefaultBodyLimit, Extension, OriginalUri, Request, State};
-use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
@@ -103,28 +103,13 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-/// Finds out who asks. What cannot be a token costs no look into the store.
+/// Finds out who asks.
 async fn authenticate(
     State(admin): State<Admin>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ApiError::Unauthorized);
-    }
-    let caller = if bool::from(token.as_bytes().ct_eq(admin.token.as_bytes())) {
-        Caller::Admin
-    } else {
-        let digest = AccessSecret::parse(token).ok_or(ApiError::Unauthorized)?.digest();
-        let now = SystemTime::now();
-        let known = admin.ask(move |store| store.use_access_token(&digest, now)).await?;
-        match known.ok_or(ApiError::Unauthorized)? {
-            store::Access::Scopes(scopes) => Caller::Bearer(scopes),
-            store::Access::Expired => return Err(ApiError::Expired),
-        }
-    };
+    let caller = admin.caller(request.headers()).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -173,6 +158,34 @@ impl Admin {
     /// The API over `store` for whoever brings `token`; changes hold in `node` at once.
     pub fn new(node: Arc<Node>, store: Arc<Store>, token: &str) -> Self {
         Self { node, store, token: token.into(), changing: Arc::default() }
+    }
+
+    /// Whether a request with these headers brings the admin token, or an access token to read with.
+    pub(crate) async fn may_read(&self, headers: &HeaderMap) -> bool {
+        match self.caller(headers).await {
+            Ok(Caller::Admin) => true,
+            Ok(Caller::Bearer(scopes)) => scopes.contains(&Scope::Read),
+            Err(_) => false,
+        }
+    }
+
+    /// Who asks. What cannot be a token costs no look into the store.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (scheme, token) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(ApiError::Unauthorized);
+        }
+        if bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
+            return Ok(Caller::Admin);
+        }
+        let digest = AccessSecret::parse(token).ok_or(ApiError::Unauthorized)?.digest();
+        let now = SystemTime::now();
+        let known = self.ask(move |store| store.use_access_token(&digest, now)).await?;
+        match known.ok_or(ApiError::Unauthorized)? {
+            store::Access::Scopes(scopes) => Ok(Caller::Bearer(scopes)),
+            store::Access::Expired => Err(ApiError::Expired),
+        }
     }
 
     pub(super) fn node(&self) -> &Node {

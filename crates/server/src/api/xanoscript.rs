@@ -82,6 +82,7 @@ mod tests {
                 client_authenticated_messaging: is(6),
                 client_private_messaging: is(7),
                 client_private_messaging_authenticated_only: is(8),
+                messages_per_minute: if is(9) { 60 } else { 0 },
             })
         })
     }

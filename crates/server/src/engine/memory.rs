@@ -7,17 +7,17 @@ use std::hash::BuildHasher;
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use hub::{
-    Draft, EngineCommand, EngineEvent, Joined, Past, Publishing, Receipt, Remembered, SessionId,
-    SessionKey,
+    Draft, EngineCommand, EngineEvent, Joined, Past, Publishing, Receipt, Refusal, Remembered,
+    SessionId, SessionKey,
 };
 use protocol::{Action, ChannelName, ErrorCode, PresenceAction, RequestId, Resume};
 
 use self::part::{Channel, Part, Seat, new_epoch};
-use super::{Engine, PushAnswer, PushedEvent, ShardId};
+use super::{Census, Engine, PushAnswer, PushedEvent, ShardId};
 use crate::inbox::{Event, Inbox};
 use crate::journal::{Journal, Recovered, Source};
 
@@ -29,6 +29,8 @@ pub struct MemoryEngine {
     journal: OnceLock<Journal>,
     /// Bytes of all histories and windows together.
     kept_bytes: AtomicUsize,
+    most_kept: usize,
+    evictions: AtomicU64,
     hasher: RandomState,
 }
 
@@ -49,23 +51,37 @@ struct Answer {
 }
 
 impl MemoryEngine {
+    /// What all histories and windows together may take unless somebody says otherwise, in bytes.
+    pub const MAX_KEPT_BYTES: usize = 1 << 30;
+
     /// An engine for the shards behind `inboxes`, by [`ShardId`].
     pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self::with_most(inboxes, Self::MAX_KEPT_BYTES)
+    }
+
+    /// One that keeps at most `most_kept` bytes of histories and windows.
+    pub fn with_most(inboxes: Vec<Arc<Inbox>>, most_kept: usize) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
         Self {
             inboxes,
             parts,
             journal: OnceLock::new(),
             kept_bytes: AtomicUsize::new(0),
+            most_kept,
+            evictions: AtomicU64::new(0),
             hasher: RandomState::new(),
         }
     }
 
     /// The same, with what channels keep in the directory `journal`, where it is found again by the
     /// next process: all that was acknowledged, and most likely the rest.
-    pub fn open(inboxes: Vec<Arc<Inbox>>, journal: &Path) -> io::Result<Arc<Self>> {
+    pub fn open(
+        inboxes: Vec<Arc<Inbox>>,
+        journal: &Path,
+        most_kept: usize,
+    ) -> io::Result<Arc<Self>> {
         let mut recovered = Recovered::read(journal, new_epoch)?;
-        let engine = Arc::new(Self::new(inboxes));
+        let engine = Arc::new(Self::with_most(inboxes, most_kept));
         let mut channels: Vec<_> = mem::take(&mut recovered.channels).into_iter().collect();
         // Whatever is too much, the oldest go.
         channels.sort_unstable_by_key(|(_, ledger)| ledger.ts());
@@ -97,7 +113,7 @@ impl MemoryEngine {
         shard: ShardId,
         session: SessionKey,
         (channel, request): (ChannelName, Option<RequestId>),
-        result: Result<Option<Answer>, ErrorCode>,
+        result: Result<Option<Answer>, Refusal>,
     ) {
         let inbox = Arc::clone(&self.inboxes[shard.0]);
         match (result, request) {
@@ -105,9 +121,10 @@ impl MemoryEngine {
                 let event = EngineEvent::Acked { session, channel, request, receipt };
                 self.when_safe(is_kept, move || inbox.push(Event::Engine(event)));
             }
-            (Err(code), request) => {
+            (Err(refusal), request) => {
                 let action = Action::Message;
-                self.send(shard, EngineEvent::Refused { session, channel, action, code, request });
+                let refused = EngineEvent::Refused { session, channel, action, refusal, request };
+                self.send(shard, refused);
             }
             (Ok(_), _) => {}
         }
@@ -187,8 +204,9 @@ impl MemoryEngine {
         let after = channel.ledger.bytes();
         self.kept_bytes.fetch_add(after, Ordering::Relaxed);
         let total = self.kept_bytes.fetch_sub(before, Ordering::Relaxed) - before;
-        if total > MAX_KEPT_BYTES {
-            let freed = part.make_room(name, total - MAX_KEPT_BYTES, self.journal.get());
+        if total > self.most_kept {
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+            let freed = part.make_room(name, total - self.most_kept, self.journal.get());
             self.kept_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
         Some(result)
@@ -200,7 +218,7 @@ impl MemoryEngine {
         name: &ChannelName,
         channel: &mut Channel,
         publishing: Publishing,
-    ) -> Result<Option<Answer>, ErrorCode> {
+    ) -> Result<Option<Answer>, Refusal> {
         let Publishing { draft, request, authenticated, history, .. } = &publishing;
         let (history, authenticated, since) = (*history, *authenticated, draft.ts);
         let journal = self.journal.get().filter(|_| history > 0);
@@ -208,8 +226,9 @@ impl MemoryEngine {
         if let Some(receipt) = channel.ledger.receipt(request.as_ref(), since) {
             return Ok(Some(Answer { receipt, is_kept: history > 0 }));
         }
+        channel.ledger.admit(publishing.messages_per_minute, since)?;
         if !channel.shards.iter().all(|(shard, _)| self.inboxes[shard.0].has_room()) {
-            return Err(ErrorCode::Overloaded);
+            return Err(ErrorCode::Overloaded.into());
         }
         let request = request.clone();
         let publication = channel.ledger.publish(publishing);
@@ -230,18 +249,19 @@ impl MemoryEngine {
         &self,
         channel: &mut Channel,
         (recipient, authenticated_only): (SessionId, bool),
-        draft: Draft,
+        (draft, messages_per_minute): (Draft, u32),
         request: Option<RequestId>,
-    ) -> Result<Option<Answer>, ErrorCode> {
+    ) -> Result<Option<Answer>, Refusal> {
         let unkept = |receipt| Answer { receipt, is_kept: false };
         if let Some(known) = channel.ledger.receipt(request.as_ref(), draft.ts) {
             return Ok(Some(unkept(known)));
         }
+        channel.ledger.admit(messages_per_minute, draft.ts)?;
         let seat = channel.ledger.roster.get(recipient);
         let seat = seat.filter(|seat| seat.member.authenticated || !authenticated_only);
         let Seat { shard, session, .. } = *seat.ok_or(ErrorCode::RecipientNotFound)?;
         if !self.inboxes[shard.0].has_room() {
-            return Err(ErrorCode::Overloaded);
+            return Err(ErrorCode::Overloaded.into());
         }
         let receipt = channel.ledger.note_private(&draft, request);
         self.send(shard, EngineEvent::Private { session, frame: draft.into_private_frame() });
@@ -255,15 +275,23 @@ impl MemoryEngine {
         if history > 0 {
             self.part(&name).channel(&name);
         }
-        let publishing =
-            Publishing { draft, request, authenticated: true, authenticated_only: false, history };
+        let publishing = Publishing {
+            draft,
+            request,
+            authenticated: true,
+            authenticated_only: false,
+            history,
+            // What the backend pushes is not limited.
+            messages_per_minute: 0,
+        };
         let published = self.change(&name, |channel| {
             // Nobody gets it a second time.
             let (request, now) = (publishing.request.as_ref(), publishing.draft.ts);
             if channel.ledger.receipt(request, now).is_some() {
                 return Ok(0);
             }
-            self.publish(&name, channel, publishing).map(|_| channel.ledger.roster.len())
+            let published = self.publish(&name, channel, publishing);
+            published.map(|_| channel.ledger.roster.len()).map_err(|refusal| refusal.code)
         });
         let mut part = self.part(&name);
         if part.channels.get(&name).is_some_and(|channel| channel.ledger.roster.is_empty()) {
@@ -326,7 +354,7 @@ impl Engine for MemoryEngine {
                 let name = publishing.request.clone();
                 let result =
                     self.change(&channel, |place| self.publish(&channel, place, publishing));
-                let result = result.unwrap_or(Err(ErrorCode::NotJoined));
+                let result = result.unwrap_or(Err(ErrorCode::NotJoined.into()));
                 self.answer(shard, session, (channel, name), result);
             }
             EngineCommand::SendPrivately {
@@ -336,13 +364,15 @@ impl Engine for MemoryEngine {
                 authenticated_only,
                 draft,
                 request,
+                messages_per_minute,
             } => {
                 let name = request.clone();
                 let recipient = (recipient, authenticated_only);
+                let draft = (draft, messages_per_minute);
                 let send =
                     |place: &mut Channel| self.send_privately(place, recipient, draft, request);
                 let result =
-                    self.change(&channel, send).unwrap_or(Err(ErrorCode::RecipientNotFound));
+                    self.change(&channel, send).unwrap_or(Err(ErrorCode::RecipientNotFound.into()));
                 self.answer(shard, session, (channel, name), result);
             }
             EngineCommand::ReadHistory {
@@ -372,6 +402,18 @@ impl Engine for MemoryEngine {
             }
             _ => answer(self.push_to_some(event)),
         }
+    }
+
+    fn census(&self) -> Census {
+        let mut census = Census {
+            kept_bytes: self.kept_bytes.load(Ordering::Relaxed),
+            evictions: self.evictions.load(Ordering::Relaxed),
+            ..Census::default()
+        };
+        for part in &self.parts {
+            lock(part).count(&mut census);
+        }
+        census
     }
 
     fn close(&self) {
@@ -405,7 +447,5 @@ fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
 
 /// How many locks the channels share.
 const PARTS: usize = 64;
-/// What all histories and windows together may take, in bytes.
-const MAX_KEPT_BYTES: usize = 1 << 30;
 /// How many channels without members keep their history.
 const MAX_IDLE_CHANNELS: usize = 16_384;

@@ -29,7 +29,7 @@ impl Shard {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("the listener has an address");
-        let fanout = Fanout::new(1 << 20);
+        let fanout = Fanout::new(1 << 20, Arc::default());
         Self { address, listener, fanout, all: Slab::new(), peers: Vec::new() }
     }
 
@@ -107,6 +107,185 @@ fn a_log_that_grows_faster_than_its_many_readers_are_visited_is_cut_all_the_same
         }
     }
     assert!(longest < 8 * frame.len(), "the log held {longest} bytes");
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+impl Shard {
+    /// What a connection's lag counts is what waits at its seats, and who is behind will be visited.
+    fn check_counts(&self) {
+        for (index, connection) in &self.all {
+            let mut lag = 0;
+            for seat in &connection.seats {
+                let readers = self.fanout.readers(seat);
+                let reader = &readers.readers[seat.place as usize];
+                assert_eq!(reader.connection as usize, index);
+                assert!(u64::from(reader.waiting) <= readers.log.head() - reader.cursor);
+                assert!(
+                    readers.queued
+                        || u64::from(reader.waiting) == readers.log.head() - reader.cursor,
+                    "a reader that is behind is visited, or counted as waiting"
+                );
+                lag += reader.waiting as usize;
+            }
+            assert_eq!(connection.lag, lag);
+        }
+    }
+
+    /// Takes what has come for a peer.
+    fn drain(&mut self, index: u32, into: &mut Vec<u8>) {
+        let peer = &mut self.peers[index as usize];
+        peer.set_nonblocking(true).expect("the socket can be made non-blocking");
+        let mut bytes = vec![0; 1 << 20];
+        while let Ok(count @ 1..) = peer.read(&mut bytes) {
+            into.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    /// The socket of a connection has room again.
+    fn resume(&mut self, index: u32) {
+        let connection = &mut self.all[index as usize];
+        connection.blocked = false;
+        let mut effects = Vec::new();
+        self.fanout.write(connection, index, &mut effects);
+        assert_eq!(effects, []);
+    }
+}
+
+#[test]
+fn whoever_reads_when_gets_every_frame_of_its_channels_once_and_in_order() {
+    const CHANNELS: u64 = 40;
+    let mut shard = Shard::new();
+    shard.fanout.max_lag = usize::MAX;
+    let mut dice = Dice(0x5EED);
+    let connections: Vec<_> = (0..4).map(|_| shard.connect()).collect();
+    let mut got = vec![Vec::new(); connections.len()];
+    let mut expected = vec![vec![Vec::new(); CHANNELS as usize]; connections.len()];
+    let mut member = vec![vec![false; CHANNELS as usize]; connections.len()];
+    let mut said = 0_u32;
+    for _ in 0..4_000 {
+        let (who, channel) = (dice.below(4) as usize, dice.below(CHANNELS) as usize);
+        let (index, key) = (connections[who], ChannelKey(channel as u32));
+        match dice.below(8) {
+            0 if !member[who][channel] => {
+                shard.join(index, key);
+                member[who][channel] = true;
+            }
+            1 if dice.below(4) == 0 && member[who][channel] => {
+                // As the shard does: what was sent before is read before.
+                shard.fanout.collect(&mut shard.all[index as usize]);
+                shard.fanout.list(&mut shard.all[index as usize], index);
+                shard.fanout.detach(&mut shard.all, index, key);
+                member[who][channel] = false;
+            }
+            2..=4 => {
+                said += 1;
+                let mut frame = format!("{channel} {said} ").into_bytes();
+                frame.resize(frame.len() + dice.below(60_000) as usize, b'x');
+                shard.fanout.announce_presence(key, &frame);
+                for (expected, member) in expected.iter_mut().zip(&member) {
+                    if member[channel] {
+                        expected[channel].push(said);
+                    }
+                }
+            }
+            5 => {
+                let connection = &mut shard.all[index as usize];
+                shard.fanout.reply(connection, index, b"answer");
+            }
+            // The last connection hardly ever reads.
+            6 if who < 3 || dice.below(50) == 0 => {
+                shard.drain(index, &mut got[who]);
+                if shard.all[index as usize].blocked {
+                    shard.resume(index);
+                }
+            }
+            _ => assert_eq!(shard.run(), []),
+        }
+        shard.check_counts();
+    }
+    while shard.fanout.has_work() || shard.all.iter().any(|(_, connection)| connection.blocked) {
+        for (who, index) in connections.iter().enumerate() {
+            shard.drain(*index, &mut got[who]);
+            if shard.all[*index as usize].blocked {
+                shard.resume(*index);
+            }
+        }
+        shard.run();
+        shard.check_counts();
+    }
+    for (who, index) in connections.iter().enumerate() {
+        shard.drain(*index, &mut got[who]);
+        assert_eq!(shard.all[*index as usize].lag, 0);
+        let mut channels = vec![Vec::new(); CHANNELS as usize];
+        let mut rest = &got[who][..];
+        while !rest.is_empty() {
+            let (frame, more) = rest.split_at(frame::server_frame_len(rest));
+            rest = more;
+            let head = if frame[1] == 126 { 4 } else { 2 };
+            let text = str::from_utf8(&frame[head..]).expect("frames are text");
+            if let [channel, said, _] = text.split(' ').collect::<Vec<_>>()[..] {
+                let channel: usize = channel.parse().expect("a channel");
+                channels[channel].push(said.parse::<u32>().expect("a number"));
+            }
+        }
+        assert_eq!(channels, expected[who], "connection {who}");
+    }
+    assert!((0..CHANNELS as u32).all(|channel| shard.log_len(ChannelKey(channel)) == 0));
+}
+
+#[test]
+fn senders_wait_only_for_readers_that_were_not_offered_everything() {
+    let mut shard = Shard::new();
+    shard.fanout.max_lag = usize::MAX;
+    let readers: Vec<_> = (0..100).map(|_| shard.connect()).collect();
+    readers.iter().for_each(|index| shard.join(*index, BLUE));
+    let frame = vec![b'x'; 100 << 10];
+    let mut read = Vec::new();
+    let mut rounds = |shard: &mut Shard, count| {
+        for _ in 0..count {
+            shard.run();
+            // All but one read everything.
+            for index in &readers[1..] {
+                shard.drain(*index, &mut read);
+                read.clear();
+                if shard.all[*index as usize].blocked {
+                    shard.resume(*index);
+                }
+            }
+        }
+    };
+    for _ in 0..3 {
+        assert_eq!(shard.fanout.take_behind(), []);
+        assert!(shard.fanout.has_caught_up(BLUE) || shard.log_len(BLUE) > 128 << 10);
+        shard.fanout.announce_presence(BLUE, &frame);
+    }
+    assert_eq!(shard.fanout.take_behind(), [BLUE], "300 KB have still to be offered");
+    assert!(!shard.fanout.has_caught_up(BLUE) && shard.fanout.has_caught_up(RED));
+    rounds(&mut shard, 2);
+    assert!(shard.fanout.has_caught_up(BLUE), "64 and then 36 were offered all");
+    // One who reads nothing at all is offered everything, and its socket refuses it.
+    while !shard.all[readers[0] as usize].blocked {
+        shard.fanout.announce_presence(BLUE, &frame);
+        rounds(&mut shard, 2);
+    }
+    for _ in 0..20 {
+        shard.fanout.announce_presence(BLUE, &frame);
+        rounds(&mut shard, 2);
+        assert_eq!(shard.fanout.take_behind(), [], "nobody waits for it");
+    }
+    assert!(shard.all[readers[0] as usize].lag >= 20 * frame.len());
+    assert!(shard.log_len(BLUE) >= 20 * frame.len());
 }
 
 /// Both ends of a TLS connection whose handshake is done.

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Semaphore;
 
-use crate::config::ServeConfig;
+use crate::config::{LimitOptions, ServeConfig};
 use crate::peer::TrustedProxies;
 use crate::tls::{Tls, TlsError};
 
@@ -16,6 +18,12 @@ pub struct Listener {
     pub(super) sockets: Vec<TcpListener>,
     pub(super) tls: Option<Tls>,
     pub(super) trusted: Arc<TrustedProxies>,
+    /// HTTP connections there may be at once.
+    pub(super) handshakes: Arc<Semaphore>,
+    /// How long a client may take for a request's head, also for that of its next request, or for the
+    /// TLS handshake.
+    pub(super) handshake_timeout: Duration,
+    pub(super) metrics_public: bool,
 }
 
 /// Why a server cannot listen.
@@ -76,7 +84,10 @@ impl Listener {
             Some(error) if sockets.is_empty() => Err(error),
             _ => {
                 let trusted = Arc::new(config.trust_proxy.iter().copied().collect());
-                Ok(Self { sockets, tls, trusted })
+                let LimitOptions { max_handshakes, handshake_timeout, metrics_public, .. } =
+                    config.limits;
+                let handshakes = Arc::new(Semaphore::new(max_handshakes as usize));
+                Ok(Self { sockets, tls, trusted, handshakes, handshake_timeout, metrics_public })
             }
         }
     }

@@ -26,8 +26,10 @@ impl Clock {
 
     pub(super) fn advance(&mut self) {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let passed = self.start.elapsed();
         self.now = Now {
-            seconds: self.start.elapsed().as_secs() as u32,
+            seconds: passed.as_secs() as u32,
+            millis: passed.as_millis() as u64,
             unix_ms: unix.as_millis() as u64,
         };
     }

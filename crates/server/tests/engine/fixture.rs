@@ -83,7 +83,7 @@ pub(crate) fn name(channel: &str) -> ChannelName {
 }
 
 impl Fixture {
-    fn new(engine: impl FnOnce(Vec<Arc<Inbox>>) -> Arc<dyn Engine>) -> Self {
+    pub(crate) fn new(engine: impl FnOnce(Vec<Arc<Inbox>>) -> Arc<dyn Engine>) -> Self {
         let polls: Vec<_> = (0..2).map(|_| Poll::new().expect("a poll can be made")).collect();
         let inbox = |poll: &Poll| {
             Arc::new(Inbox::new(poll.registry(), Token(0)).expect("an inbox can be made"))
@@ -94,7 +94,8 @@ impl Fixture {
 
     /// An engine that goes on with the journal in `directory`.
     pub(crate) fn open(directory: &Directory) -> Self {
-        let open = |inboxes| MemoryEngine::open(inboxes, directory.path());
+        let open =
+            |inboxes| MemoryEngine::open(inboxes, directory.path(), MemoryEngine::MAX_KEPT_BYTES);
         let engine = Self::new(|inboxes| open(inboxes).expect("the journal can be read"));
         Self { directory: Some(directory.clone()), ..engine }
     }
@@ -172,7 +173,14 @@ pub(crate) fn publishing(
     request: Option<RequestId>,
     authenticated_only: bool,
 ) -> Publishing {
-    Publishing { draft, request, authenticated: false, authenticated_only, history: 25 }
+    Publishing {
+        draft,
+        request,
+        authenticated: false,
+        authenticated_only,
+        history: 25,
+        messages_per_minute: 0,
+    }
 }
 
 fn words(event: Event) -> String {
@@ -208,9 +216,9 @@ fn words(event: Event) -> String {
         EngineEvent::Acked { session, request, receipt, .. } => {
             format!("{} acked {}: {:?}", session.index, request.as_str(), receipt.seq)
         }
-        EngineEvent::Refused { session, action, code, .. } => {
+        EngineEvent::Refused { session, action, refusal, .. } => {
             assert_eq!(action, Action::Message);
-            format!("{} refused: {code:?}", session.index)
+            format!("{} refused: {:?}", session.index, refusal.code)
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod durability;
 mod fixture;
+mod limits;
 
 use std::sync::Arc;
 
@@ -147,6 +148,7 @@ fn a_private_message_goes_to_its_recipient_or_is_refused() {
                     authenticated_only,
                     draft: draft("psst"),
                     request: None,
+                    messages_per_minute: 0,
                 },
             );
         };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Client, PATIENCE, read_head, tcp};
+use crate::support::{Client, PATIENCE, get, read_head, tcp};
 
 /// The program while it serves the demo; killed when dropped.
 pub(crate) struct Program {
@@ -217,6 +217,46 @@ fn a_certificate_that_is_not_there_is_named() {
         .output()
         .expect("the program starts");
     assert_fails(&output, 1, &["error: ", "certificate", missing]);
+}
+
+/// Starts the program where the system lets it have few files open; how many connections it takes then,
+/// and what it logs.
+#[cfg(unix)]
+fn with_few_files(name: &str, arguments: &[&str]) -> (String, String) {
+    let log = temporary(name).with_extension("log");
+    let program = Program::start_with(name, |command| {
+        let mut limited = Command::new("sh");
+        let script = r#"ulimit -Sn 64 && ulimit -Hn 1000 && exec "$0" "$@" 2>"$LOG""#;
+        limited.args(["-c", script]).env("LOG", &log).arg(command.get_program());
+        limited.args(command.get_args()).arg("--metrics-public").args(arguments);
+        limited.stdout(Stdio::piped());
+        *command = limited;
+    });
+    let (_, page) = get(program.port, "/metrics", "");
+    let limit = page.lines().find_map(|line| line.strip_prefix("xano_connections_limit "));
+    let limit = limit.expect("the limit is told").to_owned();
+    let logged = fs::read_to_string(&log).expect("there is a log");
+    fs::remove_file(&log).ok();
+    (limit, logged)
+}
+
+#[cfg(unix)]
+#[test]
+fn it_takes_as_many_connections_as_it_may_have_files_and_warns_where_it_shall_take_more() {
+    let (limit, logged) = with_few_files("few-files", &[]);
+    assert_eq!(limit, "744", "1,000 files but 256");
+    assert!(!logged.contains("WARN"), "{logged}");
+    let (limit, logged) = with_few_files("too-few-files", &["--max-connections", "5000"]);
+    assert_eq!(limit, "5000");
+    assert!(logged.contains("WARN") && logged.contains("ulimit -n"), "{logged}");
+}
+
+#[test]
+fn a_limit_that_cannot_work_is_refused_with_its_reason() {
+    let output = command(&["--max-lag", "1KiB"]).output().expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("--max-lag") && errors.contains("65536"), "{errors}");
 }
 
 #[cfg(unix)]

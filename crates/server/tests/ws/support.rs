@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hub::{ChannelSettings, HistorySize, Settings};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
 use server::auth::{SigningKey, Verifier};
-use server::config::{Durability, LogFormat, LogLevel, ServeConfig};
+use server::config::{Durability, LimitOptions, LogFormat, LogLevel, ServeConfig};
 use server::outbound::{Limits, Outbound, Reach};
 use server::{AllowedOrigins, Caller, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
 use tokio::runtime::Handle;
@@ -94,6 +94,26 @@ impl Server {
         tcp(self.port)
     }
 
+    /// What a metric says; its labels are part of the name.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let (_, page) = get(self.port, "/metrics", "");
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in {page}")).parse().expect("a number")
+    }
+
+    /// How often a limit was reached.
+    pub(crate) fn reached(&self, limit: &str) -> u64 {
+        self.metric(&format!("xano_limit_reached_total{{limit=\"{limit}\"}}"))
+    }
+
+    /// Waits until a metric says `expected`.
+    pub(crate) fn await_metric(&self, name: &str, expected: u64) {
+        let start = Instant::now();
+        while self.metric(name) != expected {
+            assert!(start.elapsed() < PATIENCE, "{name} is {}", self.metric(name));
+        }
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.port, HASH)
     }
@@ -130,6 +150,7 @@ pub(crate) fn config() -> ServeConfig {
         trigger_max_body: 1 << 20,
         threads: None,
         drain_window: Duration::ZERO,
+        limits: LimitOptions { metrics_public: true, ..LimitOptions::default() },
         log: LogLevel::Error,
         durability: Durability::Disk,
         log_format: LogFormat::Text,
@@ -425,6 +446,25 @@ pub(crate) fn read_head(stream: &mut impl Read) -> String {
         head.push(byte[0]);
     }
     String::from_utf8(head).expect("a head is text")
+}
+
+/// A GET request with `more` header lines; the answer's head and body.
+pub(crate) fn get(port: u16, path: &str, more: &str) -> (String, String) {
+    send(port, &format!("GET {path}"), more, "")
+}
+
+/// An HTTP request with `more` header lines and a body; the answer's head and body.
+pub(crate) fn send(port: u16, what: &str, more: &str, body: &str) -> (String, String) {
+    let length = body.len();
+    let answer = exchange(
+        port,
+        &format!(
+            "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{more}\r\n{body}"
+        ),
+    );
+    let (head, body) = answer.split_once("\r\n\r\n").expect("the answer has a head");
+    (head.to_owned(), body.to_owned())
 }
 
 pub(crate) fn is_timeout(error: &io::Error) -> bool {

@@ -104,6 +104,7 @@ impl Parser<'_> {
             Attribute::Settings => self.object(SETTINGS, |parser, set: Setting| {
                 match set {
                     Setting::Flag(place) => *place(channel) = parser.flag()?,
+                    Setting::Number(place) => *place(channel) = parser.number()?,
                     Setting::History => channel.history = parser.history()?,
                 }
                 Ok(())
@@ -181,6 +182,16 @@ impl Parser<'_> {
         Ok(flag)
     }
 
+    fn number(&mut self) -> Result<u32, SyntaxError> {
+        let number = match &self.token {
+            Token::Word(word) => word.parse().ok(),
+            _ => None,
+        };
+        let number = number.ok_or_else(|| self.unexpected("a whole number below 2^32"))?;
+        self.advance()?;
+        Ok(number)
+    }
+
     fn history(&mut self) -> Result<HistorySize, SyntaxError> {
         let size = match &self.token {
             Token::Word(word) => word.parse().ok(),
@@ -246,6 +257,7 @@ struct Keys<K: 'static> {
 #[derive(Clone, Copy)]
 enum Setting {
     Flag(fn(&mut ChannelSettings) -> &mut bool),
+    Number(fn(&mut ChannelSettings) -> &mut u32),
     History,
 }
 
@@ -272,8 +284,10 @@ const SETTINGS: Keys<Setting> = Keys {
         ("message_history", Setting::History),
         ("auth_channel", Setting::Flag(|channel| &mut channel.client_authenticated_messaging)),
         ("presence", Setting::Flag(|channel| &mut channel.presence)),
+        ("messages_per_minute", Setting::Number(|channel| &mut channel.messages_per_minute)),
     ],
-    named: "anonymous_clients, nested_channels, message_history, auth_channel and presence",
+    named: "anonymous_clients, nested_channels, message_history, auth_channel, presence and \
+            messages_per_minute",
 };
 /// How much of a name an error repeats, in characters.
 const MAX_TOLD: usize = 40;

@@ -23,13 +23,18 @@ pub(crate) fn print(channel: &ChannelSettings) -> String {
         channel.client_private_messaging_authenticated_only,
     );
     line(&mut script, "private_messaging", &private);
+    let rate = match channel.messages_per_minute {
+        // Xano's own tools do not know it.
+        0 => String::new(),
+        rate => format!("\n    messages_per_minute: {rate}"),
+    };
     let settings = format!(
         "{{
     anonymous_clients: {}
     nested_channels  : {}
     message_history  : {}
     auth_channel     : {}
-    presence         : {}
+    presence         : {}{rate}
   }}",
         channel.anonymous_clients,
         channel.wildcard,

@@ -8,7 +8,7 @@ use hub::{Ledger, Member, Publication, Remembered, SessionKey};
 use protocol::ChannelName;
 
 use super::{MAX_IDLE_CHANNELS, PARTS};
-use crate::engine::ShardId;
+use crate::engine::{Census, ShardId};
 use crate::journal::{self, Journal};
 
 /// The channels whose names fall to one lock.
@@ -18,6 +18,8 @@ pub(super) struct Part {
     /// Channels that nobody is in and that still have a history, longest idle first.
     idle: BTreeMap<u64, ChannelName>,
     idle_count: u64,
+    /// Idle channels that had to go because there were too many.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,18 @@ impl Part {
         self.idle_count += 1;
         channel.idle = self.idle_count;
         self.idle.insert(self.idle_count, name.clone());
-        if self.idle.len() > MAX_IDLE_CHANNELS / PARTS { self.forget_idle(journal) } else { 0 }
+        if self.idle.len() <= MAX_IDLE_CHANNELS / PARTS {
+            return 0;
+        }
+        self.forgotten += 1;
+        self.forget_idle(journal)
+    }
+
+    /// Adds what there is to `census`.
+    pub(super) fn count(&self, census: &mut Census) {
+        census.channels += self.channels.len();
+        census.idle_channels += self.idle.len();
+        census.forgotten += self.forgotten;
     }
 
     /// Frees `bytes` of history: channels that are idle go first, then the oldest of `name`.

@@ -1,0 +1,133 @@
+//! How often something may happen: a token bucket, with the time as argument.
+
+/// So many in so long, and how many of them may come at once. The default is no limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rate {
+    /// The time that earns one more, in nanoseconds; 0 for no limit.
+    interval: u64,
+    /// The time that earns all that may come at once, in nanoseconds.
+    burst: u64,
+}
+
+/// What somebody has left of a [`Rate`].
+///
+/// It is one number: the time at which the bucket will be full again. That is in the past for who
+/// has been quiet, so a new one is full.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bucket {
+    full_at: u64,
+}
+
+impl Rate {
+    /// `count` a second, and `burst` at once; 0 a second is no limit.
+    pub fn per_second(count: u32, burst: u32) -> Self {
+        Self::new(count, NANOSECONDS, burst)
+    }
+
+    /// `count` a minute, all of which may come at once; 0 is no limit.
+    pub fn per_minute(count: u32) -> Self {
+        Self::new(count, 60 * NANOSECONDS, count)
+    }
+
+    fn new(count: u32, period: u64, burst: u32) -> Self {
+        let interval = period.checked_div(u64::from(count)).unwrap_or_default();
+        Self { interval, burst: interval * u64::from(burst.max(1)) }
+    }
+}
+
+impl Bucket {
+    /// Takes one; or says how long to wait for it, in milliseconds. `now` is in milliseconds, of a
+    /// clock that may go back: that costs nobody more than a burst.
+    pub fn take(&mut self, rate: Rate, now: u64) -> Result<(), u32> {
+        if rate.interval == 0 {
+            return Ok(());
+        }
+        let now = now.saturating_mul(NANOSECONDS / 1_000);
+        // A clock that was set back, or a rate that was lowered, must not lock anybody out.
+        self.full_at = self.full_at.clamp(now, now.saturating_add(rate.burst));
+        let taken = self.full_at.saturating_add(rate.interval);
+        let wait = taken.saturating_sub(now.saturating_add(rate.burst));
+        if wait > 0 {
+            let wait = wait.div_ceil(NANOSECONDS / 1_000);
+            return Err(u32::try_from(wait).unwrap_or(u32::MAX));
+        }
+        self.full_at = taken;
+        Ok(())
+    }
+}
+
+/// In a second.
+const NANOSECONDS: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `tries` pass at one moment.
+    fn pass(bucket: &mut Bucket, rate: Rate, now: u64, tries: usize) -> usize {
+        (0..tries).filter(|_| bucket.take(rate, now).is_ok()).count()
+    }
+
+    #[test]
+    fn a_burst_passes_at_once_and_then_so_many_a_second() {
+        let rate = Rate::per_second(10, 50);
+        let mut bucket = Bucket::default();
+        assert_eq!(pass(&mut bucket, rate, 1_000, 100), 50);
+        assert_eq!(pass(&mut bucket, rate, 1_099, 100), 0);
+        assert_eq!(pass(&mut bucket, rate, 1_100, 100), 1);
+        assert_eq!(pass(&mut bucket, rate, 2_100, 100), 10);
+        assert_eq!(pass(&mut bucket, rate, 1_000_000, 100), 50, "no more than a burst is saved");
+    }
+
+    #[test]
+    fn who_waits_as_long_as_it_is_told_passes() {
+        for (rate, start) in [
+            (Rate::per_second(3, 1), 0),
+            (Rate::per_second(1_000_000, 1), 5),
+            (Rate::per_minute(7), 1_795_300_509_671),
+            (Rate::per_minute(1), 1),
+        ] {
+            let (mut bucket, mut now) = (Bucket::default(), start);
+            for _ in 0..100 {
+                if let Err(wait) = bucket.take(rate, now) {
+                    assert!(wait > 0 && bucket.take(rate, now + u64::from(wait) - 1).is_err());
+                    now += u64::from(wait);
+                    assert_eq!(bucket.take(rate, now), Ok(()), "{rate:?} at {now}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_minutes_messages_may_come_at_once() {
+        let rate = Rate::per_minute(60);
+        let mut bucket = Bucket::default();
+        assert_eq!(pass(&mut bucket, rate, 0, 100), 60);
+        assert_eq!(bucket.take(rate, 0), Err(1_000));
+        assert_eq!(pass(&mut bucket, rate, 30_000, 100), 30);
+    }
+
+    #[test]
+    fn nothing_is_no_limit() {
+        let mut bucket = Bucket::default();
+        for rate in [Rate::default(), Rate::per_second(0, 5), Rate::per_minute(0)] {
+            assert_eq!(pass(&mut bucket, rate, 0, 1_000), 1_000);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_and_a_rate_that_falls_lock_nobody_out() {
+        let mut bucket = Bucket::default();
+        assert_eq!(pass(&mut bucket, Rate::per_second(1, 10), 1_000_000_000, 20), 10);
+        assert!(bucket.take(Rate::per_second(1, 10), 1_000).is_err_and(|wait| wait <= 1_000));
+        assert!(bucket.take(Rate::per_second(2, 1), 1_000).is_err_and(|wait| wait <= 500));
+        assert_eq!(bucket.take(Rate::per_second(2, 1), 1_500), Ok(()));
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_panic() {
+        let mut bucket = Bucket::default();
+        assert!(pass(&mut bucket, Rate::per_minute(u32::MAX), u64::MAX, 3) <= 3);
+        assert!(pass(&mut bucket, Rate::per_second(1, u32::MAX), 0, 3) <= 3);
+    }
+}
