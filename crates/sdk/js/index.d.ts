@@ -588,6 +588,8 @@ export declare class XanoRealtimeChannel<
 
   /**
    * Fulfilled once the channel is joined on this connection, or is already; uses the channel.
+   * A join that the server has too much to do for ("overloaded", "rate_limited") is told to listeners
+   * for errors, and asked again later by itself.
    * Rejects with a {@link XanoRealtimeFailure} when the server refuses the join, the connection ends
    * for good or the channel is destroyed. Each access gives a promise of its own, and none of them is
    * ever reported as unhandled.

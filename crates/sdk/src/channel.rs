@@ -50,6 +50,8 @@ pub(crate) struct Channel<P, L> {
     asked: Option<JoinRequest>,
     /// The server has said yes to it on this connection.
     pub(crate) joined: bool,
+    /// The server had too much to do for the join, which is to be sent again.
+    pub(crate) put_off: bool,
     /// A channel object wants the history and has not got it.
     pub(crate) owed: bool,
 }
@@ -70,6 +72,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             handles: Vec::new(),
             asked: None,
             joined: false,
+            put_off: false,
             owed: false,
         }
     }
@@ -162,6 +165,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
     pub(crate) fn handle_disconnect(&mut self) {
         self.asked = None;
         self.joined = false;
+        self.put_off = false;
         self.roster.clear();
     }
 

@@ -323,6 +323,19 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.outputs.push_back(Output::Open { connection, url, token });
     }
 
+    /// Joins all channels, or only those whose join was put off.
+    fn join_all(&mut self, only_put_off: bool) {
+        for channel in &mut self.channels {
+            if only_put_off && !std::mem::take(&mut channel.put_off) {
+                continue;
+            }
+            if let Some(request) = channel.join() {
+                let channel = channel.name.clone();
+                self.outputs.push_back(Output::Send(Outgoing::Join { channel, request }));
+            }
+        }
+    }
+
     /// Joins for a channel object that came to an open connection.
     fn join(&mut self, name: &str, options: ChannelOptions) {
         let Some(channel) = self.channel(Some(name)) else { return };

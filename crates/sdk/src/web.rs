@@ -66,12 +66,6 @@ impl WebClient {
         self.0.client.borrow_mut().set_token(token);
     }
 
-    /// Whether the next connection is for somebody in particular.
-    #[wasm_bindgen(js_name = hasToken)]
-    pub fn has_token(&self) -> bool {
-        self.0.client.borrow().has_token()
-    }
-
     /// Sets whom to ask, with a number, for the token of each connection, from the next one on.
     #[wasm_bindgen(js_name = setProvider)]
     pub fn set_provider(&self, provider: JsValue) {

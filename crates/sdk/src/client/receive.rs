@@ -15,12 +15,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             return;
         }
         self.state = State::Open(Line::new(now));
-        for channel in &mut self.channels {
-            if let Some(request) = channel.join() {
-                let channel = channel.name.clone();
-                self.outputs.push_back(Output::Send(Outgoing::Join { channel, request }));
-            }
-        }
+        self.join_all(false);
         self.expire(now);
         self.flush(now);
         self.deliver_status(&Event::Connected);
@@ -148,6 +143,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if let (State::Open(line), Some(interval)) = (&mut self.state, joined.ping) {
             line.heartbeat = Some(Heartbeat::new(interval.millis(), now));
         }
+        self.retries.reset();
         self.handle_acks(joined.acks);
         self.pages = joined.pages;
         let channel = self.channel(name)?;
@@ -164,7 +160,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// the listeners for errors.
     fn handle_error(&mut self, name: Option<&str>, refused: &Refused, body: P, now: u64) {
         if let Some(id) = &refused.id {
-            if refused.later && self.postpone(id, refused.retry_after, now) {
+            // What followed a join that was put off waits with it.
+            let later = refused.later || self.channel(name).is_some_and(|channel| channel.put_off);
+            if later && self.postpone(id, refused.retry_after, now) {
                 return;
             }
             self.answer(id, &body, now);
@@ -173,8 +171,13 @@ impl<P: Clone, L: Clone> Client<P, L> {
             Some(Action::Join) => {
                 if let Some(channel) = self.channel(name) {
                     channel.handle_refused();
+                    channel.put_off = refused.later;
                 }
-                self.settle_joining(name, &Event::Frame(body.clone()));
+                if refused.later {
+                    self.put_off(refused.retry_after, now);
+                } else {
+                    self.settle_joining(name, &Event::Frame(body.clone()));
+                }
             }
             Some(Action::History) => self.answer_page(name, &body),
             _ => {}

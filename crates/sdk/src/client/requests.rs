@@ -184,10 +184,15 @@ impl<P: Clone, L: Clone> Client<P, L> {
     pub(super) fn postpone(&mut self, id: &str, retry_after: u64, now: u64) -> bool {
         let again = self.queue.postpone(id);
         if again {
-            let until = if retry_after == 0 { 0 } else { now + retry_after };
-            self.retry = self.retry.max(Some(until));
+            self.put_off(retry_after, now);
         }
         again
+    }
+
+    /// The server has too much to do: nothing is sent for a while.
+    pub(super) fn put_off(&mut self, retry_after: u64, now: u64) {
+        let until = if retry_after == 0 { 0 } else { now + retry_after };
+        self.retry = self.retry.max(Some(until));
     }
 
     /// Sends again what the server had too much to do for, if it is time.
@@ -196,6 +201,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             Some(0) => self.retry = Some(now + self.retries.next_delay(random)),
             Some(until) if now >= until => {
                 self.retry = None;
+                self.join_all(true);
                 self.flush(now);
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use sdk::{Client, Moment};
 
-use crate::world::{QUIET, World, join, leave, refused_join};
+use crate::world::{QUIET, World, join, join_put_off, leave, refused_join};
 
 #[test]
 fn a_listener_that_was_taken_off_hears_nothing_more_not_even_what_came_before() {
@@ -78,6 +78,53 @@ fn who_waits_for_what_will_not_come_is_told() {
     assert_eq!(world.heard(), [format!("c: {closed}"), format!("c's end: {closed}")]);
     world.wait(c, Moment::Joined, "too late");
     assert_eq!(world.heard(), ["too late: Closed(4404): join in c"]);
+}
+
+#[test]
+fn a_join_that_is_refused_for_now_is_asked_again_before_what_waits_behind_it() {
+    let mut world = World::new();
+    let a = world.open_channel("a", QUIET);
+    let b = world.open_channel("b", QUIET);
+    world.listen(a, Some("error"), Some("errors"), None);
+    world.wait(a, Moment::Joined, "ready");
+    world.accept();
+    world.news("error", Some("b"), "never", refused_join());
+    world.joined("b", "one", 0);
+    world.sent();
+    world.heard();
+    world.news("error", Some("a"), "too many joins", join_put_off(3_000));
+    assert_eq!(world.heard(), ["errors: too many joins"]);
+    world.named(a, "1");
+    world.named(b, "2");
+    world.pass(2_999);
+    assert!(world.sent().is_empty());
+    world.pass(1);
+    assert_eq!(world.sent(), [join("a", false, false), "1".to_owned(), "2".to_owned()]);
+    world.joined("a", "one", 0);
+    assert_eq!(world.heard(), ["ready: done"]);
+    world.news("error", Some("a"), "again", join_put_off(0));
+    world.pass(499);
+    assert!(world.sent().is_empty());
+    world.pass(1);
+    let sent = world.sent();
+    assert!(sent.len() == 1 && sent[0].contains("resume"), "{sent:?}");
+}
+
+#[test]
+fn a_message_that_came_behind_a_join_put_off_waits_with_it() {
+    let mut world = World::new();
+    let a = world.open_channel("a", QUIET);
+    world.named(a, "early");
+    world.accept();
+    world.sent();
+    world.news("error", Some("a"), "too many joins", join_put_off(0));
+    world.refuse("a", "early", None);
+    world.pass(500);
+    assert_eq!(world.sent(), [join("a", false, false), "early".to_owned()]);
+    world.joined("a", "one", 0);
+    world.heard();
+    world.ack("a", "early");
+    assert_eq!(world.heard(), ["receipt: early"]);
 }
 
 #[test]

@@ -348,6 +348,12 @@ pub(crate) fn refused_join() -> News<&'static str> {
     News::Error(Refused { action: Some(Action::Join), ..Refused::default() })
 }
 
+/// The server has too much to do for a join.
+pub(crate) fn join_put_off(retry_after: u64) -> News<&'static str> {
+    let action = Some(Action::Join);
+    News::Error(Refused { action, later: true, retry_after, ..Refused::default() })
+}
+
 /// The answer of a server with all extensions to a join that did not resume.
 pub(crate) fn answer(epoch: &str, seq: u64) -> Joined {
     let position = Some(Resume { epoch: epoch.to_owned(), seq });
