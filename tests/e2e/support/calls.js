@@ -139,7 +139,7 @@ export const calls = [
     see(await make({ customAxiosRequestConfig: { timeout: 200 } }).get("/silent"))),
   call("a request that is called off", async ({ make, see }) => {
     const controller = new AbortController();
-    const answer = make({ customAxiosRequestConfig: { signal: controller.signal } }).get("/silent");
+    const answer = make({ customAxiosRequestConfig: { signal: controller.signal } }).get("/late");
     controller.abort();
     return see(await answer);
   }, { requests: false }),

@@ -46,6 +46,8 @@ export class Recorder {
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
     if (url.pathname === "/page") return void response.setHeader("content-type", "text/html").end("<!doctype html>");
     if (url.pathname === "/favicon.ico") return void response.writeHead(404).end();
+    // One that is called off at once may come while the next is awaited, or never.
+    if (url.pathname.endsWith("/late")) return;
     this.requests.push({ ...described(request, body), cookie: request.headers.cookie });
     response.on("close", () => {
       if (!response.writableFinished) this.left += 1;
