@@ -4,7 +4,10 @@ export interface XanoClientConfig {
   instanceBaseUrl?: string | null;
   /** The same, as parts of Xano's documentation spell it. */
   instanceBaseURL?: string | null;
-  /** Address of any API group of the instance; only its scheme, host and port count. */
+  /**
+   * Address of an API group: what requests go to, before `instanceBaseUrl`. For realtime, after it, only
+   * its scheme, host and port count.
+   */
   apiGroupBaseUrl?: string | null;
   /** The connection hash from the realtime settings. */
   realtimeConnectionCanonical?: string | null;
@@ -13,7 +16,8 @@ export interface XanoClientConfig {
   /** @deprecated Use `realtimeConnectionCanonical`. */
   realtimeConnectionHash?: string | null;
   /**
-   * Who the connection is for; anonymous without one. A function is asked before each attempt to
+   * Who the connection is for. It is stored; without one it is who is stored, and null is nobody, now
+   * and later. A function is asked before each attempt to
    * connect, the first and every later one, so that a token never has to outlive its connection: it
    * has 30 seconds, and when it throws, rejects or takes longer, that attempt has failed and the next
    * one asks again. With a function the SDK also comes back when the server ends the connection
@@ -319,7 +323,215 @@ export interface XanoListenerOptions {
   signal?: AbortSignal | null;
 }
 
-export declare class XanoClient {
+// Requests, storages and files.
+
+export interface XanoClientConfig {
+  /** Who requests are for. It is stored; without one it is who is stored, and null is nobody. */
+  authToken?: string | null;
+  /** Settings of axios that fetch has a use for; any other is named on the console and does nothing. */
+  customAxiosRequestConfig?: XanoRequestSettings | null;
+  /** Sent with each request as `X-Data-Source`. */
+  dataSource?: string | null;
+  /** Put before all keys of the answers' objects. */
+  responseObjectPrefix?: string | null;
+  /** Default: `XanoLocalStorage`, and `XanoObjectStorage` for a `XanoNodeClient`. */
+  storage?: XanoBaseStorage | null;
+}
+
+export interface XanoRequestSettings {
+  /** Sent with each request; those of a call go first. */
+  headers?: Record<string, any>;
+  /** Sent with each request; those of a call go first. */
+  params?: Record<string, any> | URLSearchParams;
+  /** What `getBody()` gives: an `ArrayBuffer`, a `Blob`, or text, as JSON where it is any. Default: "json". */
+  responseType?: "arraybuffer" | "blob" | "json" | "text";
+  /** Calls the requests off: "ERR_CANCELED". */
+  signal?: AbortSignal;
+  /** Milliseconds until a request is given up: "ECONNABORTED". Default: 0, never. */
+  timeout?: number;
+  /** Whether cookies go to other origins. Default: false. */
+  withCredentials?: boolean;
+  [other: string]: any;
+}
+
+export declare const XanoContentType: {
+  readonly JSON: "application/json";
+  readonly Multipart: "multipart/form-data";
+  readonly Text: "text/plain";
+};
+export type XanoContentType = (typeof XanoContentType)[keyof typeof XanoContentType];
+
+export declare const XanoRequestType: {
+  readonly DELETE: "DELETE";
+  readonly GET: "GET";
+  readonly HEAD: "HEAD";
+  readonly PATCH: "PATCH";
+  readonly POST: "POST";
+  readonly PUT: "PUT";
+};
+export type XanoRequestType = (typeof XanoRequestType)[keyof typeof XanoRequestType];
+
+export declare const XanoStorageKeys: {
+  readonly AuthToken: "AuthToken";
+  readonly RealtimeAuthToken: "RealtimeAuthToken";
+};
+export type XanoStorageKeys = (typeof XanoStorageKeys)[keyof typeof XanoStorageKeys];
+
+/** Where a client keeps its tokens. All of it is asked anew for each request. */
+export declare abstract class XanoBaseStorage {
+  abstract clear(): void;
+  abstract getAll(): Record<string, string>;
+  abstract getItem(key: string): string | null;
+  abstract removeItem(key: string): void;
+  abstract setItem(key: string, value: string): void;
+}
+
+/** Forgotten with the object. */
+export declare class XanoObjectStorage extends XanoBaseStorage {
+  clear(): void;
+  getAll(): Record<string, string>;
+  getItem(key: string): string | null;
+  removeItem(key: string): void;
+  setItem(key: string, value: string): void;
+}
+
+/** The page's `localStorage`; where there is none, or none is allowed, as `XanoObjectStorage`. */
+export declare class XanoLocalStorage extends XanoObjectStorage {}
+
+/** The page's `sessionStorage`; where there is none, or none is allowed, as `XanoObjectStorage`. */
+export declare class XanoSessionStorage extends XanoObjectStorage {}
+
+/** The page's cookies. Where there is no page nothing is there, and keeping something throws. */
+export declare class XanoCookieStorage extends XanoObjectStorage {
+  /** Default: for all pages of the site ("/"), for 30 days. */
+  constructor(cookiePath?: string, expirationDays?: number);
+}
+
+/** A file of a program, for which there is no `File`. */
+export declare class XanoFile {
+  constructor(name: string, buffer: ArrayBuffer | ArrayBufferView | Blob | string, type?: string);
+  getBuffer(): any;
+  getName(): string;
+}
+
+export declare class XanoResponse<Body = any> {
+  constructor(response: { data: any; headers?: Record<string, any>; status: number }, objectPrefix?: string);
+  /**
+   * What was answered: JSON where it is any, or text; null after a stream. With a prefix, all keys of
+   * its objects begin with it.
+   */
+  getBody(objectPrefix?: string): Body;
+  getHeaders(): Record<string, any>;
+  getStatusCode(): number;
+}
+
+/** The answer to a request was none from 200 to 299. */
+export declare class XanoRequestError<Body = any> extends Error {
+  constructor(message: string, response: XanoResponse<Body>);
+  getResponse: () => XanoResponse<Body>;
+}
+
+/** What a form is made of; kept for code that names the type. */
+export interface XanoFormData {
+  formData: any;
+  hasFile: boolean;
+  rawFormData: Record<any, any>;
+}
+
+/** What a request is made of; kept for code that names the type. */
+export interface XanoRequestParams {
+  bodyParams?: Record<any, any>;
+  endpoint: string;
+  headerParams?: Record<any, any>;
+  method: XanoRequestType;
+  streamingCallback?: XanoStreamingCallback;
+  urlParams?: Record<any, any>;
+}
+
+/** A server-sent event. */
+export declare class XanoEventStream {
+  constructor(event: { data: string; id: string; type: string });
+  data: string;
+  /** The last id that the stream told; empty without one. */
+  id: string;
+  /** "message" when the stream says nothing. */
+  type: string;
+  /** What the data is as JSON; null when it is none. */
+  dataAsJSON(): any;
+}
+
+/** Called with each event of a stream, as it comes. When it throws, the stream ends. */
+export type XanoStreamingCallback = (event: XanoEventStream) => void;
+
+/**
+ * What clients do besides realtime.
+ *
+ * A request throws at once when it cannot be made: "no_base_url" without an address,
+ * "params_too_deep" for parameters that contain themselves. Its promise rejects with a
+ * {@link XanoRequestError} when the answer is an error, and without an answer with an `Error` whose
+ * `code` is "ERR_NETWORK", "ECONNABORTED" after the timeout, "ERR_CANCELED" by the signal, or
+ * "event_too_large" when a stream holds an event of more than 16 MiB. Answers have no bound, and
+ * without a `timeout` there is none.
+ */
+declare abstract class XanoBaseClient {
+  hasAuthToken(): boolean;
+  /** Counts from the next request on. */
+  setAuthToken(token: string | null): this;
+  /** True also for a function that was not asked yet. */
+  hasRealtimeAuthToken(): boolean;
+  /** Counts from the next connection on; `realtimeReconnect()` makes one. A function is not stored. */
+  setRealtimeAuthToken(token: string | null | XanoTokenProvider): this;
+  hasDataSource(): boolean;
+  setDataSource(name: string | null): this;
+
+  /** Parameters go into the address. */
+  get<Body = any>(
+    endpoint: string,
+    params?: Record<string, any> | URLSearchParams | null,
+    headers?: Record<string, any> | null,
+    onEvent?: XanoStreamingCallback,
+  ): Promise<XanoResponse<Body>>;
+  head(
+    endpoint: string,
+    params?: Record<string, any> | URLSearchParams | null,
+    headers?: Record<string, any> | null,
+  ): Promise<XanoResponse>;
+
+  /** Parameters are the body: JSON, or a form where one is a file. */
+  delete<Body = any>(
+    endpoint: string,
+    params?: Record<string, any> | FormData | null,
+    headers?: Record<string, any> | null,
+  ): Promise<XanoResponse<Body>>;
+  patch<Body = any>(
+    endpoint: string,
+    params?: Record<string, any> | FormData | null,
+    headers?: Record<string, any> | null,
+    onEvent?: XanoStreamingCallback,
+  ): Promise<XanoResponse<Body>>;
+  post<Body = any>(
+    endpoint: string,
+    params?: Record<string, any> | FormData | null,
+    headers?: Record<string, any> | null,
+    onEvent?: XanoStreamingCallback,
+  ): Promise<XanoResponse<Body>>;
+  put<Body = any>(
+    endpoint: string,
+    params?: Record<string, any> | FormData | null,
+    headers?: Record<string, any> | null,
+    onEvent?: XanoStreamingCallback,
+  ): Promise<XanoResponse<Body>>;
+}
+
+/** The same in a program: what it stores is forgotten with it. */
+export declare class XanoNodeClient extends XanoClient {}
+
+// What is declared without it is not in the package.
+export {};
+
+// Realtime.
+
+export declare class XanoClient extends XanoBaseClient {
   /**
    * Throws an `Error` with `code` "csp_blocks_wasm" where the page's Content-Security-Policy lacks
    * `'wasm-unsafe-eval'`, or "no_webassembly" where there is no WebAssembly.
@@ -344,10 +556,6 @@ export declare class XanoClient {
 
   readonly status: XanoRealtimeStatus;
 
-  /** True also for a function that was not asked yet. */
-  hasRealtimeAuthToken(): boolean;
-  /** Counts from the next connection on; `realtimeReconnect()` makes one. */
-  setRealtimeAuthToken(token: string | null | XanoTokenProvider): this;
   /**
    * Replaces the connection at once, also after one that ended for good. Does nothing while no
    * channel is in use.

@@ -2,27 +2,38 @@
 
 import { Client as CoreClient } from "./core.js";
 import { examine } from "./doctor.js";
-import { load } from "./loader.js";
+import { RestClient, realtimeToken } from "./rest.js";
+import { XanoObjectStorage } from "./storage.js";
 
 export * from "./enums.js";
+export {
+  XanoContentType,
+  XanoEventStream,
+  XanoFile,
+  XanoRequestError,
+  XanoRequestType,
+  XanoResponse,
+  XanoStorageKeys,
+} from "./rest.js";
+export * from "./storage.js";
 
 /** How many messages wait for a `for await` at most. */
 const BUFFER = 1000;
 
 // The minifier renames classes; `name` is what consoles show.
-export class XanoClient {
+export class XanoClient extends RestClient {
   static name = "XanoClient";
   #core;
   /** For the doctor. */
   #config;
-  #token;
+  /** Whom to ask for the token of each connection; null where it is known. */
+  #provider = null;
 
   constructor(config) {
-    load();
+    super(config);
     this.#core = new CoreClient(config);
     this.#config = { ...config };
-    this.#token = config?.realtimeAuthToken;
-    if (typeof this.#token === "function") this.setRealtimeAuthToken(this.#token);
+    this.#setProvider(config?.realtimeAuthToken);
   }
 
   get status() {
@@ -30,22 +41,23 @@ export class XanoClient {
   }
 
   channel(name, options = {}) {
+    this.#core.setToken(this[realtimeToken]());
     return new XanoRealtimeChannel(name, options, this.#core.channel(`${name}`, options));
   }
 
   hasRealtimeAuthToken() {
-    return this.#core.hasToken();
+    return this.#provider !== null || super.hasRealtimeAuthToken();
   }
 
   setRealtimeAuthToken(token) {
-    this.#token = token;
-    const asks = typeof token === "function";
-    this.#core.setToken(asks ? null : token);
-    this.#core.setProvider(asks ? (connection) => this.#ask(token, connection) : null);
+    super.setRealtimeAuthToken(token);
+    this.#core.setToken(this[realtimeToken]());
+    this.#setProvider(token);
     return this;
   }
 
   realtimeReconnect() {
+    this.#core.setToken(this[realtimeToken]());
     this.#core.reconnect();
     return this;
   }
@@ -55,7 +67,12 @@ export class XanoClient {
   }
 
   doctor() {
-    return examine(this.#config, this.#token);
+    return examine(this.#config, this.#provider ?? this[realtimeToken]());
+  }
+
+  #setProvider(token) {
+    this.#provider = typeof token === "function" ? token : null;
+    this.#core.setProvider(this.#provider && ((connection) => this.#ask(token, connection)));
   }
 
   async #ask(provider, connection) {
@@ -66,6 +83,15 @@ export class XanoClient {
       console.error("xano-realtime: realtimeAuthToken() failed", error);
       this.#core.giveToken(connection, true);
     }
+  }
+}
+
+/** The same where nothing is kept when the program ends. */
+export class XanoNodeClient extends XanoClient {
+  static name = "XanoNodeClient";
+
+  constructor(config) {
+    super({ ...config, storage: config?.storage ?? new XanoObjectStorage() });
   }
 }
 

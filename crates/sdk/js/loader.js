@@ -35,6 +35,7 @@ function compile() {
   }
 }
 
-function coded(message, code, cause) {
+/** An error with a word for programs. */
+export function coded(message, code, cause) {
   return Object.assign(new Error(message, { cause }), { code });
 }

@@ -4,11 +4,13 @@
 //! client, and is taken out one by one. A call from within a listener only adds to it.
 
 mod console;
+pub mod events;
 mod frame;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 mod memory;
 mod page;
 mod read;
+
 mod socket;
 mod timer;
 
@@ -62,12 +64,6 @@ impl WebClient {
     #[wasm_bindgen(js_name = setToken)]
     pub fn set_token(&self, token: Option<String>) {
         self.0.client.borrow_mut().set_token(token);
-    }
-
-    /// Whether the next connection is for somebody in particular.
-    #[wasm_bindgen(js_name = hasToken)]
-    pub fn has_token(&self) -> bool {
-        self.0.client.borrow().has_token()
     }
 
     /// Sets whom to ask, with a number, for the token of each connection, from the next one on.
