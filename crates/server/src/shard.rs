@@ -2,13 +2,15 @@
 
 mod backlog;
 mod clock;
+mod output;
+mod reading;
 
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{CallError, EngineCommand, Hub, Limit, Output, SessionKey};
+use hub::{Hub, Limit, SessionKey};
 use mio::{Events, Poll, Token};
 use protocol::CloseCode;
 use slab::Slab;
@@ -19,9 +21,8 @@ use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout};
 use crate::inbox::{Event, Inbox};
 use crate::metrics::ShardCounts;
-use crate::transport::frame::{self, Frame};
 use crate::transport::{Accepted, Connection, State, Stream};
-use crate::trigger::{Caller, TriggerCall};
+use crate::trigger::Caller;
 
 /// A shard, to be run by a thread of its own.
 pub(crate) struct Shard {
@@ -231,255 +232,6 @@ impl Shard {
         let mut received = accepted.received;
         self.decode(key, &mut received);
         self.read(key.index, true);
-    }
-
-    /// Reads and handles what has come, unless the connection's requests have to wait. `to_the_end`
-    /// says that a read that does not fill the buffer is no proof that nothing is left.
-    fn read(&mut self, index: u32, to_the_end: bool) {
-        for _ in 0..READS_A_TURN {
-            let Some(connection) = self.connections.get_mut(index as usize) else { return };
-            let key = SessionKey { index, generation: connection.generation };
-            if connection.must_wait() {
-                return self.stall(key);
-            }
-            connection.stalled = false;
-            if self.hub.handle_waiting(key, self.clock.now) {
-                self.carry_out();
-                continue;
-            }
-            let Some(connection) = self.connection(key) else { return };
-            if connection.decoder.has_rest() {
-                self.decode(key, &mut []);
-                if self.connection(key).is_some_and(|connection| connection.must_wait()) {
-                    // To read on would pile up what the client sends while it has to wait.
-                    return;
-                }
-            }
-            let mut buffer = mem::take(&mut self.buffer);
-            let result = self.connections.get_mut(index as usize).map(|connection| {
-                let short_is_empty = connection.stream.short_read_means_empty() && !to_the_end;
-                (connection.stream.read(&mut buffer), short_is_empty)
-            });
-            let more = match result {
-                Some((Ok(count @ 1..), short_is_empty)) => {
-                    self.counts.received_bytes.add(count as u64);
-                    self.decode(key, &mut buffer[..count]);
-                    count == buffer.len() || !short_is_empty
-                }
-                Some((Err(error), _)) if error.kind() == io::ErrorKind::WouldBlock => false,
-                Some((Err(error), _)) if error.kind() == io::ErrorKind::Interrupted => true,
-                Some((Ok(0) | Err(_), _)) => {
-                    self.effects.push(Effect::Gone(index));
-                    false
-                }
-                _ => false,
-            };
-            self.buffer = buffer;
-            if !more {
-                return;
-            }
-        }
-        self.unread.push(index);
-    }
-
-    fn decode(&mut self, key: SessionKey, bytes: &mut [u8]) {
-        let Some(connection) = self.connection(key) else { return };
-        let mut decoder = mem::take(&mut connection.decoder);
-        let limit = self.max_frame;
-        let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
-        let Some(connection) = self.connection(key) else { return };
-        connection.decoder = decoder;
-        if connection.must_wait() {
-            self.stall(key);
-        }
-        if let Err(code) = result {
-            if code == CloseCode::TooBig {
-                self.count(Limit::FrameSize);
-            }
-            self.end(key, code);
-        }
-    }
-
-    /// Handles one frame; whether the next one may follow at once.
-    fn handle_frame(&mut self, key: SessionKey, frame: &Frame<'_>) -> bool {
-        let now = self.clock.now;
-        let Some(connection) = self.connection(key) else { return false };
-        match (frame, connection.state) {
-            (Frame::Close(_), State::Closing { .. }) => {
-                let until = now.seconds;
-                connection.state = State::Ending { until };
-                self.list(key);
-                return false;
-            }
-            (Frame::Close(code), State::Open) => {
-                let code = *code;
-                self.answer_close(key, code);
-                return false;
-            }
-            (_, State::Closing { .. } | State::Ending { .. }) => return true,
-            (Frame::Text(text), State::Open) => {
-                self.counts.received_frames.add(1);
-                self.hub.handle_text(key, text, now);
-            }
-            (Frame::Pong, State::Open) => self.hub.handle_sign_of_life(key, now),
-            (Frame::Ping(content), State::Open) => {
-                connection.outbox.push(|bytes| frame::write_pong(bytes, content));
-                self.list(key);
-                self.hub.handle_sign_of_life(key, now);
-            }
-        }
-        self.carry_out();
-        self.connection(key).is_some_and(|connection| !connection.must_wait())
-    }
-
-    /// The peer ends the connection: it gets its code back, and then the socket is closed.
-    fn answer_close(&mut self, key: SessionKey, code: Option<u16>) {
-        let until = self.clock.now.seconds + CLOSING_SECONDS;
-        self.hub.handle_close(key);
-        self.carry_out();
-        let Some(connection) = self.connection(key) else { return };
-        tracing::debug!(session.id = %connection.id, close.code = code, "the client closes a connection");
-        connection.outbox.push(|bytes| frame::write_close(bytes, code.unwrap_or(1000), ""));
-        connection.state = State::Ending { until };
-        self.list(key);
-    }
-
-    /// Does all that the hub has decided.
-    fn carry_out(&mut self) {
-        while let Some(output) = self.hub.poll_output() {
-            match output {
-                Output::Reply { session, frame } => {
-                    if let Some(connection) = lookup(&mut self.connections, session) {
-                        self.fanout.reply(connection, session.index, &frame);
-                    }
-                }
-                Output::Refuse { session, code, frame } => {
-                    self.counts.errors[code as usize].add(1);
-                    if let Some(connection) = lookup(&mut self.connections, session) {
-                        self.fanout.reply(connection, session.index, &frame);
-                    }
-                }
-                Output::LimitReached(limit) => self.count(limit),
-                Output::Push { session, frame } => {
-                    if let Some(connection) = lookup(&mut self.connections, session) {
-                        let result = self.fanout.push(connection, session.index, &frame);
-                        self.effects.extend(result.err());
-                    }
-                }
-                Output::Attach { session, channel, class } => {
-                    if self.connection(session).is_some() {
-                        self.fanout.attach(&mut self.connections, session.index, channel, class);
-                    }
-                }
-                Output::Detach { session, channel } => {
-                    if let Some(connection) = lookup(&mut self.connections, session) {
-                        if connection.state == State::Open {
-                            self.fanout.collect(connection);
-                            self.fanout.list(connection, session.index);
-                        }
-                        self.fanout.detach(&mut self.connections, session.index, channel);
-                    }
-                }
-                Output::Publish { channel, publication } => {
-                    self.fanout.publish(channel, &publication);
-                }
-                Output::AnnouncePresence { channel, frame } => {
-                    self.fanout.announce_presence(channel, &frame);
-                }
-                Output::Engine(command) => self.submit(command),
-                Output::Call { call, trigger, input } => {
-                    self.call(TriggerCall { call, trigger, input });
-                }
-                Output::Resume(session) => self.unread.push(session.index),
-                Output::Ping(session) => {
-                    if let Some(connection) = self.connection(session)
-                        && !connection.blocked
-                    {
-                        connection.outbox.push(frame::write_ping);
-                        self.list(session);
-                    }
-                }
-                Output::Close { session, code } => self.close(session, code),
-            }
-        }
-    }
-
-    fn submit(&mut self, command: EngineCommand) {
-        if let Some(session) = command.awaits_answer()
-            && let Some(connection) = self.connection(session)
-        {
-            connection.unanswered += 1;
-            // One long answer at a time is what a connection may make wait for itself.
-            connection.awaits_long_answer |= command.has_long_answer();
-        }
-        match command {
-            EngineCommand::Publish { session, ref channel, .. }
-            | EngineCommand::SendPrivately { session, ref channel, .. } => {
-                let channel = channel.clone();
-                self.counts.messages.add(1);
-                self.engine.submit(self.id, command);
-                self.hold(session, channel);
-            }
-            EngineCommand::Join { .. } => {
-                self.counts.joins.add(1);
-                self.engine.submit(self.id, command);
-            }
-            _ => self.engine.submit(self.id, command),
-        }
-    }
-
-    /// A connection's requests have to wait: it is not read from until that is over.
-    fn stall(&mut self, key: SessionKey) {
-        if let Some(connection) = self.connection(key)
-            && !mem::replace(&mut connection.stalled, true)
-            && !connection.held
-        {
-            self.count(Limit::UnreadAnswers);
-        }
-    }
-
-    fn count(&self, limit: Limit) {
-        self.counts.limits[limit.index()].add(1);
-    }
-
-    fn call(&mut self, call: TriggerCall) {
-        let id = call.call;
-        let result = match &self.caller {
-            Some(caller) => caller.call(call, &self.inbox),
-            None => Err(CallError::Failed(None)),
-        };
-        if let Err(error) = result {
-            self.hub.handle_called(id, Err(error), self.clock.now);
-        }
-    }
-
-    /// Ends a connection for a reason of the transport's own.
-    fn end(&mut self, key: SessionKey, code: CloseCode) {
-        self.close(key, code);
-        self.hub.handle_close(key);
-        self.carry_out();
-    }
-
-    /// Starts the closing handshake; what the session has still to read comes before.
-    fn close(&mut self, key: SessionKey, code: CloseCode) {
-        let until = self.clock.now.seconds + CLOSING_SECONDS;
-        let Some(connection) = lookup(&mut self.connections, key) else { return };
-        if connection.state != State::Open {
-            return;
-        }
-        self.counts.closes[code as usize].add(1);
-        if !connection.blocked {
-            self.fanout.collect(connection);
-        }
-        tracing::debug!(
-            session.id = %connection.id,
-            close.code = code.number(),
-            close.reason = code.reason(),
-            "a connection is closed"
-        );
-        connection.outbox.push(|bytes| frame::write_close(bytes, code.number(), code.reason()));
-        connection.state = State::Closing { until };
-        self.fanout.list(connection, key.index);
     }
 
     /// Acts on what writing brought about.
