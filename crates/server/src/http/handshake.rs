@@ -6,7 +6,7 @@ use axum::http::header::{
     CONNECTION, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use hub::{Identity, Limit, SessionId};
@@ -48,7 +48,9 @@ pub(super) async fn realtime(
     Extension(peer): Extension<PeerAddress>,
     mut request: Request,
 ) -> Response {
-    let Some(accept) = handshake_answer(request.headers()) else {
+    // A question for the head of the answer comes here too.
+    let is_get = request.method() == Method::GET;
+    let Some(accept) = handshake_answer(request.headers()).filter(|_| is_get) else {
         node.metrics().handshake(Handshake::NotWebSocket);
         let headers =
             [(UPGRADE, "websocket"), (CONNECTION, "upgrade"), (SEC_WEBSOCKET_VERSION, "13")];
