@@ -21,7 +21,7 @@ use crate::engine::{EngineCommand, Refusal};
 use crate::limit::Limit;
 use crate::output::Output;
 use crate::permission::{Operation, permit};
-use crate::rate_limit::Rate;
+use crate::rate_limit::{Bucket, Rate};
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::{ChannelSettings, Settings};
 
@@ -59,6 +59,8 @@ pub struct Limits {
     pub messages: Rate,
     /// Joins of one session; one more is refused with `rate_limited`.
     pub joins: Rate,
+    /// Sessions that come to one channel that has members; one more is refused with `rate_limited`.
+    pub channel_joins: Rate,
     /// Seconds until a session must have joined a channel, or is closed with 4408; 0 for any time.
     pub join_timeout: u32,
     /// Requests of one session that wait for triggers; one more is refused with `overloaded`.
@@ -90,6 +92,7 @@ impl Default for Limits {
             channels_per_session: 1_000,
             messages: Rate::default(),
             joins: Rate::default(),
+            channel_joins: Rate::default(),
             join_timeout: 0,
             waiting_per_session: 256,
             waiting_bytes: 4 << 20,
@@ -322,7 +325,9 @@ impl Hub {
             self.channels[key.0 as usize].members += 1;
             return key;
         }
-        let place = self.channels.insert(Channel { name: name.clone(), settings, members: 1 });
+        let joins = Bucket::default();
+        let channel = Channel { name: name.clone(), settings, members: 1, joins };
+        let place = self.channels.insert(channel);
         let key = ChannelKey(place as u32);
         self.names.insert(name.clone(), key);
         key

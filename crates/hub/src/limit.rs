@@ -23,6 +23,8 @@ pub enum Limit {
     MessagesPerSecond,
     /// Joins that one connection asks for.
     JoinsPerSecond,
+    /// Clients that come to one channel.
+    JoinsPerChannel,
     /// Messages that clients send to one channel.
     MessagesPerMinute,
     /// What waits for a slow reader.
@@ -53,7 +55,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, by [`index`](Self::index).
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::FrameSize,
         Self::MalformedFrames,
         Self::ChannelsPerConnection,
@@ -64,6 +66,7 @@ impl Limit {
         Self::HeadSize,
         Self::MessagesPerSecond,
         Self::JoinsPerSecond,
+        Self::JoinsPerChannel,
         Self::MessagesPerMinute,
         Self::Lag,
         Self::UnreadAnswers,
@@ -97,6 +100,7 @@ impl Limit {
             Self::HeadSize => "head_size",
             Self::MessagesPerSecond => "messages_per_second",
             Self::JoinsPerSecond => "joins_per_second",
+            Self::JoinsPerChannel => "joins_per_channel",
             Self::MessagesPerMinute => "messages_per_minute",
             Self::Lag => "lag",
             Self::UnreadAnswers => "unread_answers",

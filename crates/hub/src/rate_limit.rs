@@ -29,6 +29,12 @@ impl Rate {
         Self::new(count, 60 * NANOSECONDS, count)
     }
 
+    /// The share of each of `parts` that count for themselves; at least one may come at once to each.
+    pub fn split(self, parts: u32) -> Self {
+        let interval = self.interval * u64::from(parts);
+        Self { interval, burst: self.burst.max(interval) }
+    }
+
     fn new(count: u32, period: u64, burst: u32) -> Self {
         let interval = period.checked_div(u64::from(count)).unwrap_or_default();
         Self { interval, burst: interval * u64::from(burst.max(1)) }
@@ -77,6 +83,15 @@ mod tests {
         assert_eq!(pass(&mut bucket, rate, 1_100, 100), 1);
         assert_eq!(pass(&mut bucket, rate, 2_100, 100), 10);
         assert_eq!(pass(&mut bucket, rate, 1_000_000, 100), 50, "no more than a burst is saved");
+    }
+
+    #[test]
+    fn the_shares_of_a_rate_are_together_what_it_is() {
+        let share = Rate::per_second(10, 20).split(2);
+        let mut bucket = Bucket::default();
+        assert_eq!(pass(&mut bucket, share, 1_000, 100), 10);
+        assert_eq!(pass(&mut bucket, share, 2_000, 100), 5);
+        assert_eq!(pass(&mut Bucket::default(), Rate::per_second(1, 1).split(8), 0, 9), 1);
     }
 
     #[test]

@@ -120,6 +120,9 @@ impl Node {
                 .map_err(|source| NodeError::Journal { path: path.clone(), source })?,
         };
         let metrics = Metrics::new(inboxes.len());
+        let shares = inboxes.len() as u32;
+        let limits =
+            Limits { channel_joins: options.limits.channel_joins.split(shares), ..options.limits };
         let mut threads = Vec::new();
         for (id, (poll, _)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
@@ -129,7 +132,7 @@ impl Node {
                 inboxes: inboxes.clone(),
                 engine: Arc::clone(&engine),
                 caller: caller.clone(),
-                hub: Hub::new(Arc::clone(&settings), options.limits, seed),
+                hub: Hub::new(Arc::clone(&settings), limits, seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
                 counts: Arc::clone(&metrics.shards[id]),

@@ -46,6 +46,7 @@ impl Hub {
             }
             ClientMessage::Join { channel, request } => {
                 let result = self.admit(key, Action::Join, now);
+                let result = result.and_then(|()| self.admit_to(key, &channel, now));
                 let result = result.and_then(|()| Ok(self.join(key, &channel, request)?));
                 (channel, Action::Join, None, result)
             }
@@ -242,6 +243,18 @@ impl Hub {
         };
         let taken = bucket.take(rate, now.millis);
         taken.map_err(|wait| self.limited(limit, Refusal::rate_limited(wait)))
+    }
+
+    /// Counts who comes to a channel; refused where more come than may. Who is there already is not
+    /// counted again.
+    fn admit_to(&mut self, key: SessionKey, name: &ChannelName, now: Now) -> Result<(), Refusal> {
+        let rate = self.limits.channel_joins;
+        let Some(&channel) = self.names.get(name) else { return Ok(()) };
+        if self.session(key).is_none_or(|session| session.is_in(channel)) {
+            return Ok(());
+        }
+        let taken = self.channels[channel.0 as usize].joins.take(rate, now.millis);
+        taken.map_err(|wait| self.limited(Limit::JoinsPerChannel, Refusal::rate_limited(wait)))
     }
 
     /// The settings of a channel that the session is in, and the session as its member.

@@ -77,6 +77,26 @@ fn who_joins_too_often_is_refused_and_may_still_talk() {
 }
 
 #[test]
+fn when_too_many_come_to_a_channel_at_once_the_rest_waits_and_nobody_else_notices() {
+    let mut world = world(Limits { channel_joins: Rate::per_second(1, 2), ..Limits::default() });
+    let [first, second, third, fourth] = [(); 4].map(|()| world.anonymous());
+    for client in [first, second, third] {
+        world.join(client, "free");
+    }
+    world.clear();
+    world.join(fourth, "free");
+    assert_eq!(read_wait(&mut world, fourth), 1_000);
+    assert_eq!(world.take_reached(), [Limit::JoinsPerChannel]);
+    world.join(first, "free");
+    assert_eq!(actions(&world.read(first)), ["join"], "who is there is not counted again");
+    world.join(fourth, "slow");
+    assert_eq!(actions(&world.read(fourth)), ["join"], "other channels count for themselves");
+    world.pass(1_000);
+    world.join(fourth, "free");
+    assert_eq!(actions(&world.read(fourth)), ["join"]);
+}
+
+#[test]
 fn a_channels_limit_is_for_all_its_senders_and_for_every_kind_of_message() {
     let mut world = world(Limits::default());
     let [a, b] = [(); 2].map(|()| world.anonymous());

@@ -58,6 +58,11 @@ pub struct LimitOptions {
     #[arg(long, env = "XANO_JOINS_PER_SECOND", default_value_t = 0, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub joins_per_second: u32,
 
+    /// Clients a second that may come to one channel, ten seconds' worth of them at once; 0 for any
+    /// number. Each of the server's threads counts its share, while the channel has members there
+    #[arg(long, env = "XANO_CHANNEL_JOINS_PER_SECOND", default_value_t = 0, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub channel_joins_per_second: u32,
+
     /// Time for a new connection to join its first channel, as in 30s or 5m; 0 for any time
     #[arg(long, env = "XANO_JOIN_TIMEOUT", default_value = "0", value_name = "TIME", value_parser = |text: &str| parse_time(text, JOIN_TIMES))]
     pub join_timeout: Duration,
@@ -116,6 +121,7 @@ impl Default for LimitOptions {
             handshake_timeout: Duration::from_secs(10),
             messages_per_second: 0,
             joins_per_second: 0,
+            channel_joins_per_second: 0,
             join_timeout: Duration::ZERO,
             idle_timeout: Duration::from_secs(60),
             max_history: Size(1 << 30),
@@ -153,12 +159,15 @@ impl LimitOptions {
     fn limits(&self) -> Limits {
         let idle = self.idle_timeout.as_secs() as u32;
         let messages = self.messages_per_second;
+        let visitors = self.channel_joins_per_second;
         Limits {
             channels_per_session: self.max_channels as usize,
             // Who was offline sends at once what it has kept.
             messages: Rate::per_second(messages, messages.saturating_mul(10)),
             // Who comes back joins all its channels at once.
             joins: Rate::per_second(self.joins_per_second, self.max_channels),
+            // After a restart everybody comes at once.
+            channel_joins: Rate::per_second(visitors, visitors.saturating_mul(10)),
             join_timeout: self.join_timeout.as_secs() as u32,
             ping_after: idle * 5 / 12,
             dead_after: idle,

@@ -113,6 +113,20 @@ fn who_joins_too_often_is_refused_and_stays_where_it_is() {
 }
 
 #[test]
+fn who_is_one_too_many_to_come_to_a_channel_is_told_when_to_come() {
+    let limits = Limits { channel_joins: Rate::per_second(2, 4), ..Limits::default() };
+    let server = limited(vec![open("room"), open("other")], limits);
+    // Of each thread the first comes to a channel that nobody is in, and two more may come at once.
+    let members: Vec<_> = (0..6).map(|_| server.member("room")).collect();
+    let mut late = server.connect();
+    late.send(join("room", false, false));
+    assert_eq!(read_refusal(&mut late)["payload"]["action"], "join");
+    late.join("other", false, false);
+    assert_eq!(server.reached("joins_per_channel"), 1);
+    drop(members);
+}
+
+#[test]
 fn a_channels_messages_a_minute_are_counted_for_the_node_as_a_whole() {
     let slow = ChannelSettings { messages_per_minute: 4, ..open("slow") };
     let server = limited(vec![slow, open("free")], Limits::default());
