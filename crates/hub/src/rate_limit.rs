@@ -60,6 +60,11 @@ impl Bucket {
         self.full_at = taken;
         Ok(())
     }
+
+    /// Whether it has all that may come at once, as a new one has; `now` is in milliseconds.
+    pub const fn is_full(&self, now: u64) -> bool {
+        self.full_at <= now.saturating_mul(NANOSECONDS / 1_000)
+    }
 }
 
 /// In a second.

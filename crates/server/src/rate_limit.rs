@@ -1,8 +1,10 @@
-//! How often each address may try something: token buckets, with the time as an argument.
+//! How often each address may try something.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use hub::{Bucket, Rate};
 
 /// Lets every address do something so many times a minute, with as many at once.
 ///
@@ -10,69 +12,56 @@ use std::time::{Duration, Instant};
 /// more, those it has no place for share one allowance.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
-    a_minute: u32,
+    rate: Rate,
     addresses: HashMap<IpAddr, Bucket>,
     /// For whom there is no place.
     others: Bucket,
-    swept: Instant,
-}
-
-/// What is left to somebody.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    left: f64,
-    at: Instant,
+    start: Instant,
+    /// In milliseconds since the start, when those were last looked for whose allowance is whole.
+    swept: u64,
 }
 
 impl RateLimit {
     /// `a_minute` times a minute; 0 is as often as anybody likes.
     pub(crate) fn new(a_minute: u32, now: Instant) -> Self {
-        let others = Bucket { left: f64::from(a_minute), at: now };
-        Self { a_minute, addresses: HashMap::new(), others, swept: now }
+        Self {
+            rate: Rate::per_minute(a_minute),
+            addresses: HashMap::new(),
+            others: Bucket::default(),
+            start: now,
+            swept: 0,
+        }
     }
 
     /// Counts one try; how long to wait if it is one too many.
     pub(crate) fn take(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        if self.a_minute == 0 {
+        if self.rate == Rate::default() {
             return Ok(());
         }
-        let a_minute = f64::from(self.a_minute);
+        let now = now.saturating_duration_since(self.start).as_millis() as u64;
         if self.addresses.len() >= MAX_ADDRESSES && !self.addresses.contains_key(&address) {
             self.sweep(now);
         }
         let bucket = match self.addresses.len() < MAX_ADDRESSES {
-            true => self.addresses.entry(address).or_insert(Bucket { left: a_minute, at: now }),
+            true => self.addresses.entry(address).or_default(),
             false => self.addresses.get_mut(&address).unwrap_or(&mut self.others),
         };
-        bucket.take(a_minute, now)
+        bucket.take(self.rate, now).map_err(|wait| Duration::from_millis(wait.into()))
     }
 
     /// Forgets whose allowance is whole again. Not more than once a second, for it looks at everybody.
-    fn sweep(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.swept) >= SWEEP_PAUSE {
+    fn sweep(&mut self, now: u64) {
+        if now.saturating_sub(self.swept) >= SWEEP_PAUSE {
             self.swept = now;
-            self.addresses.retain(|_, bucket| now.saturating_duration_since(bucket.at) < MINUTE);
+            self.addresses.retain(|_, bucket| !bucket.is_full(now));
         }
-    }
-}
-
-impl Bucket {
-    fn take(&mut self, a_minute: f64, now: Instant) -> Result<(), Duration> {
-        let passed = now.saturating_duration_since(self.at);
-        self.left = (self.left + passed.as_secs_f64() / 60.0 * a_minute).min(a_minute);
-        self.at = self.at.max(now);
-        if self.left < 1.0 {
-            return Err(MINUTE.mul_f64((1.0 - self.left) / a_minute));
-        }
-        self.left -= 1.0;
-        Ok(())
     }
 }
 
 /// The most addresses that are remembered; some 6 MiB.
 pub(crate) const MAX_ADDRESSES: usize = 65_536;
-const MINUTE: Duration = Duration::from_secs(60);
-const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// In milliseconds.
+const SWEEP_PAUSE: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -151,7 +140,7 @@ mod tests {
         assert_eq!(limit.addresses.len(), MAX_ADDRESSES);
         // Who is known has what is left to it.
         assert_eq!(allowed(&mut limit, 7, start), 1);
-        let later = start + MINUTE;
+        let later = start + Duration::from_secs(60);
         assert_eq!(allowed(&mut limit, MAX_ADDRESSES + 2, later), 2);
         assert_eq!(limit.addresses.len(), 1);
     }
