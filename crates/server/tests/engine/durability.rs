@@ -66,6 +66,15 @@ fn files(directory: &Directory) -> Vec<PathBuf> {
     files
 }
 
+/// An engine with an empty journal, and a member of its channel `c`.
+fn member() -> (Directory, Fixture, Actor) {
+    let directory = Directory::new();
+    let engine = Fixture::open(&directory);
+    let one = actor(A, 1);
+    engine.join(&one, "c", None);
+    (directory, engine, one)
+}
+
 /// Opens a copy of what is on the disk now, as after a crash.
 fn crash(directory: &Directory) -> (Fixture, Directory) {
     let copy = Directory::new();
@@ -78,10 +87,7 @@ fn crash(directory: &Directory) -> (Fixture, Directory) {
 
 #[test]
 fn what_was_acked_outlives_a_crash_with_its_numbers_and_its_names() {
-    let directory = Directory::new();
-    let engine = Fixture::open(&directory);
-    let one = actor(A, 1);
-    engine.join(&one, "c", None);
+    let (directory, engine, one) = member();
     engine.publish_named(&one, "a");
     engine.publish_with(&one, "b", 25, None);
     assert!(engine.told(A).contains(&"1 acked a: Some(1)".to_owned()));
@@ -119,10 +125,7 @@ fn who_has_seen_no_more_than_outlived_the_crash_resumes_and_who_has_is_told() {
 
 #[test]
 fn a_journal_torn_or_damaged_at_any_byte_loses_its_end_and_nothing_before() {
-    let directory = Directory::new();
-    let engine = Fixture::open(&directory);
-    let one = actor(A, 1);
-    engine.join(&one, "c", None);
+    let (directory, engine, one) = member();
     let whole: Vec<_> = (1..=3).map(|n| format!("m{n}#{n}")).collect();
     for n in 1..=3 {
         engine.publish_named(&one, &format!("m{n}"));
@@ -229,10 +232,7 @@ fn a_channel_with_members_outlives_a_crash_however_many_others_there_are() {
 
 #[test]
 fn the_journal_stays_a_small_multiple_of_what_it_says() {
-    let directory = Directory::new();
-    let engine = Fixture::open(&directory);
-    let one = actor(A, 1);
-    engine.join(&one, "c", None);
+    let (directory, engine, one) = member();
     let text = "x".repeat(64 << 10);
     for n in 0..3_000 {
         engine.publish_with(&one, &format!("{n}{text}"), 25, None);
@@ -252,10 +252,7 @@ fn the_journal_stays_a_small_multiple_of_what_it_says() {
 
 #[test]
 fn a_start_that_fails_after_a_crash_costs_nothing_and_neither_does_the_next() {
-    let directory = Directory::new();
-    let engine = Fixture::open(&directory);
-    let one = actor(A, 1);
-    engine.join(&one, "c", None);
+    let (directory, engine, one) = member();
     engine.publish_named(&one, "a");
     let _ = engine.told(A);
     let copy = Directory::new();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use server::auth::{Extras, SigningKey};
 use server::config::ServeConfig;
 
-use crate::program::{Program, command, temporary, token};
+use crate::program::{Program, check_serves_nothing, temporary, token};
 use crate::support::{Client, HASH, KEY, Server, config, join, open, request};
 
 /// A token that ends `seconds` from now, or has ended as many seconds ago.
@@ -270,15 +270,8 @@ fn what_is_wrong_with_a_wish_for_a_token_is_told() {
 #[test]
 fn what_is_wrong_with_the_keys_of_other_issuers_is_told_before_anything_is_served() {
     let directory = temporary("wrong-keys");
-    let check = |arguments: &[&str], texts: &[&str]| {
-        let mut command = command(&["--listen", "127.0.0.1:0", "--data-dir"]);
-        let output = command.arg(&directory).args(arguments).output().expect("the program starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
-        for text in texts {
-            assert!(errors.contains(text), "{text} in {errors}");
-        }
-    };
+    let check =
+        |arguments: &[&str], texts: &[&str]| check_serves_nothing(&directory, arguments, texts);
     check(&["--token-key", "missing.pem"], &["error: ", "public key", "missing.pem"]);
     check(&["--token-claims", "row_id=sub"], &["--token-key"]);
     let names = ["--token-key", "missing.pem", "--token-claims"];

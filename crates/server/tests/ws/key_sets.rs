@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use server::NodeOptions;
 use server::config::ServeConfig;
 
-use crate::program::{command, temporary};
+use crate::program::{check_serves_nothing, temporary};
 use crate::support::{Client, HASH, PATIENCE, Server, config, open};
 
 /// An issuer's key, and what the issuer calls it.
@@ -294,15 +294,8 @@ fn a_file_that_is_replaced_is_read_again() {
 #[test]
 fn what_is_wrong_with_key_sets_is_told_before_anything_is_served() {
     let directory = temporary("wrong-key-sets");
-    let check = |arguments: &[&str], texts: &[&str]| {
-        let mut command = command(&["--listen", "127.0.0.1:0", "--data-dir"]);
-        let output = command.arg(&directory).args(arguments).output().expect("the program starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
-        for text in texts {
-            assert!(errors.contains(text), "{text} in {errors}");
-        }
-    };
+    let check =
+        |arguments: &[&str], texts: &[&str]| check_serves_nothing(&directory, arguments, texts);
     check(&["--token-jwks", "ftp://a.example/"], &["--token-jwks", "https://"]);
     check(&["--token-jwks", "missing.json"], &["error: ", "key set (JWKS)", "missing.json"]);
     check(&["--token-audience", "chat"], &["--token-key", "--token-jwks"]);

@@ -192,6 +192,17 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("xano-ws-{name}-{}", std::process::id()))
 }
 
+/// With these options the program ends with an error that has these texts in it, and serves nothing.
+pub(crate) fn check_serves_nothing(data_dir: &Path, arguments: &[&str], texts: &[&str]) {
+    let mut command = command(&["--listen", "127.0.0.1:0", "--data-dir"]);
+    let output = command.arg(data_dir).args(arguments).output().expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    for text in texts {
+        assert!(errors.contains(text), "{text} in {errors}");
+    }
+}
+
 /// It ended with this code, and said all of this.
 pub(crate) fn assert_fails(output: &Output, code: i32, texts: &[&str]) {
     let errors = String::from_utf8_lossy(&output.stderr);
