@@ -134,7 +134,7 @@ fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
 fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
     let mut wasm_opt = workspace.npm_tool("wasm-opt");
     run(wasm_opt
-        .args(["-Oz", "--converge"])
+        .args(WASM_PASSES)
         .args(WASM_FEATURES)
         .arg(wasm)
         .arg("--output")
@@ -282,9 +282,21 @@ const ESBUILD: [&str; 5] = [
     "--loader:.wasm=js",
     "--log-level=warning",
 ];
-/// A panic becomes a trap without a message, and `{:?}` writes nothing: no user reads either.
-const RUSTFLAGS: [&str; 4] =
-    ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Zfmt-debug=none"];
+/// A panic becomes a trap without a message, and `{:?}` writes nothing: no user reads either. Small
+/// functions are inlined before they are compiled, which optimising for size leaves out although it
+/// makes the module smaller, and by LLVM a little sooner than it would.
+const RUSTFLAGS: [&str; 6] = [
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zfmt-debug=none",
+    "-Zinline-mir=yes",
+    "-Cllvm-args=-inline-threshold=15",
+];
+/// Control flow is taken apart and laid out again before the rest. What the compiler was allowed to
+/// use, wasm-bindgen has read by then.
+const WASM_PASSES: [&str; 6] =
+    ["--flatten", "--rereloop", "-Oz", "-Oz", "--converge", "--strip-target-features"];
 /// What rustc compiles for when nothing else is said; browsers have had all of it since 2021.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
