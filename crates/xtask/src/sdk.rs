@@ -133,12 +133,7 @@ fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
 
 fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
     let mut wasm_opt = workspace.npm_tool("wasm-opt");
-    run(wasm_opt
-        .args(WASM_PASSES)
-        .args(WASM_FEATURES)
-        .arg(wasm)
-        .arg("--output")
-        .arg(wasm))
+    run(wasm_opt.args(WASM_PASSES).args(WASM_FEATURES).arg(wasm).arg("--output").arg(wasm))
 }
 
 /// Bundles the SDK's JavaScript, with the module inside, into files that need no other.
