@@ -58,7 +58,7 @@ impl Rate {
 
 impl Bucket {
     /// Takes one; or says how long to wait for it, in milliseconds. `now` is in milliseconds, of
-    /// clocks that may differ by [`SKEW`], which gives nobody more; and that may be set back further:
+    /// clocks that may differ by a second, which gives nobody more; and that may be set back further:
     /// that costs nobody more than a burst.
     pub fn take(&mut self, rate: Rate, now: u64) -> Result<(), u32> {
         if rate.is_unlimited() {

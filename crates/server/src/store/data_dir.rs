@@ -219,7 +219,9 @@ fn remove_imported(path: &Path, keys: &OwnKeys) -> io::Result<()> {
     let id = SigningKey::parse(text.trim()).map(|key| key.id());
     let mut known = [&keys.signs].into_iter().chain(&keys.retired).map(SigningKey::id);
     if known.any(|known| id.as_ref() == Some(&known)) {
-        return fs::remove_file(path);
+        fs::remove_file(path)?;
+        tracing::info!("the signing key of an earlier version is in {SETTINGS} now");
+        return Ok(());
     }
     let file = path.display();
     tracing::warn!(%file, "this file is not used: signing keys are in {SETTINGS}, and docs/identity.md says how to change them; delete it");
