@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 import { Server } from "../e2e/support/server.js";
@@ -42,10 +41,10 @@ export class Case {
     try {
       for (const name of this.#triggers.keys()) hooks.set(name, await Webhook.start());
       const options = hooks.size > 0 ? ["--allow-private-triggers", ...this.#options] : this.#options;
-      server = await Server.start({ demo: false, options });
+      const key = randomBytes(32);
+      server = await Server.start({ demo: false, options, key });
       const { channels } = await server.admin("PUT", "", { enabled: true, channels: this.#channels });
       for (const [name, hook] of hooks) await this.#addTrigger(server, channels, name, hook);
-      const key = Buffer.from(await readFile(join(server.folder, "signing-key"), "utf8"), "base64url");
       const tokens = new Tokens(key, this.#identities);
       await new Stage({
         hooks,

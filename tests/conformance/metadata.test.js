@@ -6,6 +6,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Api, OPEN } from "./metadata/api.js";
 import { channels } from "./metadata/channels.js";
 import { events } from "./metadata/events.js";
+import { keys } from "./metadata/keys.js";
 import { settings } from "./metadata/settings.js";
 import { tokens } from "./metadata/tokens.js";
 import { triggers } from "./metadata/triggers.js";
@@ -23,6 +24,7 @@ describe("the Metadata API", () => {
   describe("channels", () => channels(context));
   describe("triggers", () => triggers(context));
   describe("events", () => events(context));
+  describe("signing keys", () => keys(context));
   describe("access tokens", () => tokens(context));
 
   describe("addresses", () => {

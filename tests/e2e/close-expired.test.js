@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHmac, randomBytes } from "node:crypto";
 import { test } from "node:test";
 
 import { WebSocket } from "ws";
@@ -13,13 +11,13 @@ import { Server } from "./support/server.js";
 test("an end of its token is an end for good to the SDK, until it has another and is told to come back", async (t) => {
   const native = globalThis.WebSocket;
   globalThis.WebSocket = WebSocket;
-  const server = await Server.start({ options: ["--close-expired"] });
+  const key = randomBytes(32);
+  const server = await Server.start({ options: ["--close-expired"], key });
   t.after(async () => {
     globalThis.WebSocket = native;
     await server.dispose();
   });
 
-  const key = Buffer.from((await readFile(join(server.folder, "signing-key"), "utf8")).trim(), "base64url");
   const token = (name, seconds) => {
     const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const exp = Math.floor(Date.now() / 1_000) + seconds;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use protocol::ChannelName;
 
-use crate::rate_limit::Bucket;
 use crate::settings::ChannelSettings;
 
 /// A channel's place on its thread; free again when the thread's last member has left.
@@ -27,7 +26,6 @@ pub(crate) struct Channel {
     pub(crate) name: ChannelName,
     pub(crate) settings: Arc<ChannelSettings>,
     pub(crate) members: usize,
-    pub(crate) joins: Bucket,
 }
 
 impl AudienceClass {

@@ -21,9 +21,10 @@ use crate::engine::{EngineCommand, Refusal};
 use crate::limit::Limit;
 use crate::output::Output;
 use crate::permission::{Operation, permit};
-use crate::rate_limit::{Bucket, Rate};
+use crate::rate_limit::Rate;
 use crate::session::{Identity, Member, Session, SessionId, SessionKey};
 use crate::settings::{ChannelSettings, Settings};
+use crate::tally::{Room, Tally};
 
 /// One thread's share of the node's decisions.
 ///
@@ -39,6 +40,10 @@ pub struct Hub {
     ids: SmallRng,
     drain: Option<Drain>,
     outputs: VecDeque<Output>,
+    /// What the node's hubs count together.
+    tally: Arc<Tally>,
+    /// The room of a request that has waited, until it is known whether it waits again.
+    room: Option<Room>,
     /// How many calls there were: the next one's number.
     calls: u64,
 }
@@ -59,7 +64,8 @@ pub struct Limits {
     pub messages: Rate,
     /// Joins of one session; one more is refused with `rate_limited`.
     pub joins: Rate,
-    /// Sessions that come to one channel that has members; one more is refused with `rate_limited`.
+    /// Sessions of all the node's hubs that come to one channel; one more is refused with
+    /// `rate_limited`.
     pub channel_joins: Rate,
     /// Seconds until a session must have joined a channel, or is closed with 4408; 0 for any time.
     pub join_timeout: u32,
@@ -67,6 +73,9 @@ pub struct Limits {
     pub waiting_per_session: usize,
     /// Their bytes, with the same consequence.
     pub waiting_bytes: usize,
+    /// The bytes of all requests that wait for triggers, in all the node's hubs; with the same
+    /// consequence.
+    pub waiting_in_all: usize,
     /// Malformed frames in a row that end a session, with close code 1008.
     pub malformed_frames: u8,
     /// Seconds of silence after which the server pings, and pings again.
@@ -96,6 +105,7 @@ impl Default for Limits {
             join_timeout: 0,
             waiting_per_session: 256,
             waiting_bytes: 4 << 20,
+            waiting_in_all: 256 << 20,
             malformed_frames: 3,
             ping_after: 25,
             dead_after: 60,
@@ -104,8 +114,9 @@ impl Default for Limits {
 }
 
 impl Hub {
-    /// A hub without sessions. `seed` must be random: publication ids come from it.
-    pub fn new(settings: Arc<Settings>, limits: Limits, seed: u64) -> Self {
+    /// A hub without sessions, which counts with the others that have the same `tally`. `seed` must
+    /// be random: publication ids come from it.
+    pub fn new(settings: Arc<Settings>, limits: Limits, tally: Arc<Tally>, seed: u64) -> Self {
         Self {
             settings,
             limits,
@@ -115,6 +126,8 @@ impl Hub {
             ids: SmallRng::seed_from_u64(seed),
             drain: None,
             outputs: VecDeque::new(),
+            tally,
+            room: None,
             calls: 0,
         }
     }
@@ -325,8 +338,7 @@ impl Hub {
             self.channels[key.0 as usize].members += 1;
             return key;
         }
-        let joins = Bucket::default();
-        let channel = Channel { name: name.clone(), settings, members: 1, joins };
+        let channel = Channel { name: name.clone(), settings, members: 1 };
         let place = self.channels.insert(channel);
         let key = ChannelKey(place as u32);
         self.names.insert(name.clone(), key);

@@ -19,6 +19,7 @@ mod publication;
 mod rate_limit;
 mod session;
 mod settings;
+mod tally;
 mod trigger;
 mod window;
 
@@ -31,7 +32,8 @@ pub use output::Output;
 pub use permission::{Audience, Operation, permit};
 pub use presence::Roster;
 pub use publication::{Draft, Publication, PublicationId, Receipt};
-pub use rate_limit::{Bucket, Rate};
+pub use rate_limit::{Bucket, Buckets, Rate};
 pub use session::{Identity, Member, SessionId, SessionKey};
 pub use settings::{ChannelSettings, HistorySize, Settings, SettingsError};
+pub use tally::Tally;
 pub use trigger::{CallError, CallId, Secret, Trigger, TriggerAction, TriggerActions};

@@ -35,6 +35,8 @@ pub enum Limit {
     Backlog,
     /// Requests of one connection that wait for triggers.
     WaitingRequests,
+    /// Requests of all connections that wait for triggers.
+    WaitingInAll,
     /// Calls of triggers, and what they are told.
     TriggerCalls,
     /// The time a trigger has.
@@ -55,7 +57,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, by [`index`](Self::index).
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::FrameSize,
         Self::MalformedFrames,
         Self::ChannelsPerConnection,
@@ -72,6 +74,7 @@ impl Limit {
         Self::UnreadAnswers,
         Self::Backlog,
         Self::WaitingRequests,
+        Self::WaitingInAll,
         Self::TriggerCalls,
         Self::TriggerTime,
         Self::TriggerAnswer,
@@ -106,6 +109,7 @@ impl Limit {
             Self::UnreadAnswers => "unread_answers",
             Self::Backlog => "backlog",
             Self::WaitingRequests => "waiting_requests",
+            Self::WaitingInAll => "waiting_in_all",
             Self::TriggerCalls => "trigger_calls",
             Self::TriggerTime => "trigger_time",
             Self::TriggerAnswer => "trigger_answer",

@@ -6,6 +6,7 @@ use protocol::{ChannelName, JoinRequest, RawPayload, Recipients, RequestId};
 use serde::Serialize;
 
 use crate::session::Member;
+use crate::tally::Room;
 use crate::trigger::{self, TriggerAction, TriggerClient, TriggerInput, TriggerOptions};
 
 /// The lines of one session, one for each channel in which something waits.
@@ -16,7 +17,14 @@ pub(crate) struct Lines(Vec<Line>);
 struct Line {
     channel: ChannelName,
     asking: Option<Asking>,
-    waiting: VecDeque<Box<str>>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A frame that waits for those before it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) text: Box<str>,
+    pub(crate) room: Room,
 }
 
 /// A request that a trigger is asked about.
@@ -27,6 +35,7 @@ pub(crate) struct Asking {
     /// The triggers that were asked, the current one among them.
     pub(crate) asked: Vec<u64>,
     pub(crate) request: Request,
+    pub(crate) room: Room,
 }
 
 /// What a session wants to do, if the triggers allow it.
@@ -50,7 +59,7 @@ impl Lines {
     pub(crate) fn load(&self) -> (usize, usize) {
         let load = |line: &Line| {
             let asking = line.asking.as_ref().map(|asking| asking.request.size());
-            let sizes = line.waiting.iter().map(|text| text.len()).chain(asking);
+            let sizes = line.waiting.iter().map(|waiting| waiting.text.len()).chain(asking);
             sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
         };
         let sum = |(count, bytes), (more, size)| (count + more, bytes + size);
@@ -70,9 +79,9 @@ impl Lines {
     }
 
     /// Puts a frame behind what waits in its channel's line.
-    pub(crate) fn wait(&mut self, channel: &ChannelName, text: &str) {
+    pub(crate) fn wait(&mut self, channel: &ChannelName, waiting: Waiting) {
         if let Some(line) = self.line(channel) {
-            line.waiting.push_back(text.into());
+            line.waiting.push_back(waiting);
         }
     }
 
@@ -85,10 +94,10 @@ impl Lines {
     }
 
     /// A frame that has nothing to wait for any more; its line stays.
-    pub(crate) fn next(&mut self) -> Option<(ChannelName, Box<str>)> {
+    pub(crate) fn next(&mut self) -> Option<(ChannelName, Waiting)> {
         self.0.iter_mut().filter(|line| line.asking.is_none()).find_map(|line| {
-            let text = line.waiting.pop_front()?;
-            Some((line.channel.clone(), text))
+            let waiting = line.waiting.pop_front()?;
+            Some((line.channel.clone(), waiting))
         })
     }
 

@@ -1,5 +1,8 @@
 //! How often something may happen: a token bucket, with the time as argument.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 /// So many in so long, and how many of them may come at once. The default is no limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rate {
@@ -18,6 +21,19 @@ pub struct Bucket {
     full_at: u64,
 }
 
+/// A bucket for each of many, of a bounded number.
+///
+/// While there are more, those it has no place for share one bucket.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    most: usize,
+    buckets: HashMap<K, Bucket>,
+    /// For whom there is no place.
+    others: Bucket,
+    /// In milliseconds, when those were last looked for whose bucket is full.
+    swept: Option<u64>,
+}
+
 impl Rate {
     /// `count` a second, and `burst` at once; 0 a second is no limit.
     pub fn per_second(count: u32, burst: u32) -> Self {
@@ -29,10 +45,9 @@ impl Rate {
         Self::new(count, 60 * NANOSECONDS, count)
     }
 
-    /// The share of each of `parts` that count for themselves; at least one may come at once to each.
-    pub fn split(self, parts: u32) -> Self {
-        let interval = self.interval * u64::from(parts);
-        Self { interval, burst: self.burst.max(interval) }
+    /// Whether it is no limit.
+    pub const fn is_unlimited(self) -> bool {
+        self.interval == 0
     }
 
     fn new(count: u32, period: u64, burst: u32) -> Self {
@@ -42,17 +57,23 @@ impl Rate {
 }
 
 impl Bucket {
-    /// Takes one; or says how long to wait for it, in milliseconds. `now` is in milliseconds, of a
-    /// clock that may go back: that costs nobody more than a burst.
+    /// Takes one; or says how long to wait for it, in milliseconds. `now` is in milliseconds, of
+    /// clocks that may differ by a second, which gives nobody more; and that may be set back further:
+    /// that costs nobody more than a burst.
     pub fn take(&mut self, rate: Rate, now: u64) -> Result<(), u32> {
-        if rate.interval == 0 {
+        if rate.is_unlimited() {
             return Ok(());
         }
         let now = now.saturating_mul(NANOSECONDS / 1_000);
-        // A clock that was set back, or a rate that was lowered, must not lock anybody out.
-        self.full_at = self.full_at.clamp(now, now.saturating_add(rate.burst));
+        let empty = now.saturating_add(rate.burst);
+        // A clock that was set back, or a rate that was lowered, must not lock anybody out. But where
+        // several threads take, the next may read the same clock a little later than this one did.
+        if self.full_at > empty.saturating_add(SKEW) {
+            self.full_at = empty;
+        }
+        self.full_at = self.full_at.max(now);
         let taken = self.full_at.saturating_add(rate.interval);
-        let wait = taken.saturating_sub(now.saturating_add(rate.burst));
+        let wait = taken.saturating_sub(empty);
         if wait > 0 {
             let wait = wait.div_ceil(NANOSECONDS / 1_000);
             return Err(u32::try_from(wait).unwrap_or(u32::MAX));
@@ -67,6 +88,50 @@ impl Bucket {
     }
 }
 
+impl<K: Eq + Hash> Buckets<K> {
+    /// Remembers `most` of them.
+    pub fn new(most: usize) -> Self {
+        Self { most, buckets: HashMap::new(), others: Bucket::default(), swept: None }
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// Takes one out of the bucket of `key`; as [`Bucket::take`].
+    pub fn take(&mut self, key: K, rate: Rate, now: u64) -> Result<(), u32> {
+        if rate.is_unlimited() {
+            return Ok(());
+        }
+        if self.buckets.len() >= self.most && !self.buckets.contains_key(&key) {
+            self.sweep(now);
+        }
+        let bucket = match self.buckets.len() < self.most {
+            true => self.buckets.entry(key).or_default(),
+            false => self.buckets.get_mut(&key).unwrap_or(&mut self.others),
+        };
+        bucket.take(rate, now)
+    }
+
+    /// Forgets whose bucket is full. Not more than once a second, for it looks at everybody.
+    fn sweep(&mut self, now: u64) {
+        if self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP_PAUSE) {
+            self.swept = Some(now);
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+        }
+    }
+}
+
+/// In milliseconds.
+const SWEEP_PAUSE: u64 = 1_000;
+/// How far the clocks of those who take from one bucket may be apart, in nanoseconds.
+const SKEW: u64 = NANOSECONDS;
 /// In a second.
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -91,12 +156,34 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_of_a_rate_are_together_what_it_is() {
-        let share = Rate::per_second(10, 20).split(2);
+    fn who_takes_by_clocks_that_differ_gets_no_more_than_by_one() {
+        let rate = Rate::per_minute(60);
         let mut bucket = Bucket::default();
-        assert_eq!(pass(&mut bucket, share, 1_000, 100), 10);
-        assert_eq!(pass(&mut bucket, share, 2_000, 100), 5);
-        assert_eq!(pass(&mut Bucket::default(), Rate::per_second(1, 1).split(8), 0, 9), 1);
+        let mut passed = 0;
+        for now in 10_000..20_000 {
+            // One thread is half a second behind the other.
+            for now in [now, now - 500] {
+                passed += pass(&mut bucket, rate, now, 1);
+            }
+        }
+        assert_eq!(passed, 60 + 9, "a minute's worth at once, and one in each second behind it");
+    }
+
+    #[test]
+    fn whoever_finds_no_place_shares_one_bucket_until_others_are_forgotten() {
+        let rate = Rate::per_second(1, 2);
+        let mut buckets = Buckets::new(3);
+        for key in 0..3 {
+            assert_eq!(buckets.take(key, rate, 5_000), Ok(()));
+        }
+        let passed = (3..9).filter(|key| buckets.take(*key, rate, 5_000).is_ok()).count();
+        assert_eq!((passed, buckets.len()), (2, 3));
+        assert_eq!(buckets.take(0, rate, 5_000), Ok(()), "who is known has what is left to it");
+        // Of the three, one is not full again after a second; the others are forgotten.
+        assert_eq!(buckets.take(9, rate, 6_000), Ok(()));
+        assert_eq!(buckets.len(), 2);
+        assert_eq!(buckets.take(7, Rate::default(), 6_000), Ok(()));
+        assert_eq!(buckets.len(), 2, "without a limit nobody is remembered");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod body;
 mod channels;
 mod error;
 mod events;
+mod keys;
 mod meta;
 mod settings;
 mod tokens;

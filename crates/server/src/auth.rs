@@ -6,6 +6,7 @@ mod crypto;
 mod issue;
 mod jwk;
 mod key;
+mod key_ring;
 mod key_set;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use claims::{ClaimNames, ClaimNamesError, Extras, ExtrasError, RowIdError, p
 pub use issue::IssueError;
 pub use jwk::KeySetError;
 pub use key::{KeyError, SigningKey};
+pub use key_ring::{KeyRing, OwnKeys};
 pub use key_set::{FetchError, KeySetSource};
 
 use crate::outbound::Outbound;
@@ -35,7 +37,7 @@ use key_set::KeySet;
 /// What it takes to tell whom a token names: keys, each with its one algorithm.
 #[derive(Debug)]
 pub struct Verifier {
-    own: DecodingKey,
+    own: Arc<KeyRing>,
     keys: Vec<PublicKey>,
     key_sets: Vec<Arc<KeySet>>,
     names: ClaimNames,
@@ -109,7 +111,7 @@ pub enum TokenError {
 impl Verifier {
     /// Accepts the tokens of `own`, and those of `foreign` issuers. Their key sets have to be
     /// [kept](Self::keep_keys).
-    pub fn new(own: &SigningKey, foreign: ForeignIssuers) -> Result<Self, KeyError> {
+    pub fn new(own: Arc<KeyRing>, foreign: ForeignIssuers) -> Result<Self, KeyError> {
         crypto::install();
         let ForeignIssuers { keys: files, key_sets: sources, names, audiences, issuers } = foreign;
         let mut keys = Vec::new();
@@ -122,7 +124,6 @@ impl Verifier {
             let set = KeySet::open(source).map_err(|error| KeyError::Set(name, error))?;
             key_sets.push(Arc::new(set));
         }
-        let own = DecodingKey::from_secret(own.as_bytes());
         Ok(Self { own, keys, key_sets, names, audiences, issuers })
     }
 
@@ -148,15 +149,16 @@ impl Verifier {
     pub fn verify(&self, token: &[u8]) -> Result<Verified, TokenError> {
         let header = read_header(token)?;
         match header.alg {
-            Algorithm::HS256 => self.check_own(token),
+            Algorithm::HS256 => self.own.verify(token, header.kid.as_deref()),
             _ => self.check_foreign(token, &header),
         }
     }
 
     /// Whom `token` names, if this server has signed it.
     pub fn verify_own(&self, token: &[u8]) -> Result<Verified, TokenError> {
-        match read_header(token)?.alg {
-            Algorithm::HS256 => self.check_own(token),
+        let header = read_header(token)?;
+        match header.alg {
+            Algorithm::HS256 => self.own.verify(token, header.kid.as_deref()),
             _ => Err(TokenError::Algorithm),
         }
     }
@@ -177,13 +179,6 @@ impl Verifier {
             }
         }
         self.verify(token)
-    }
-
-    fn check_own(&self, token: &[u8]) -> Result<Verified, TokenError> {
-        let mut validation = validation(Algorithm::HS256);
-        validation.set_required_spec_claims(&["exp"]);
-        let claims = check(token, &self.own, &validation)?;
-        claims.verified(&ClaimNames::default())
     }
 
     /// The header's algorithm and key id only leave keys out; they never decide how a key is used.

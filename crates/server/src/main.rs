@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use protocol::Permissions;
-use server::auth::{AccessSecret, SigningKey, Verifier};
+use server::auth::{AccessSecret, KeyRing, SigningKey, Verifier};
 use server::config::{
     AdminTokenConfig, Cli, Command, EventConfig, LoadError, Loaded, LogFormat, LogLevel,
     ServeConfig, TokenConfig, demo_channels,
@@ -98,8 +98,8 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     if config.demo {
         open_demo(&store)?;
     }
-    let key = data.signing_key()?;
-    let verifier = Arc::new(Verifier::new(&key, config.foreign_issuers())?);
+    let keys = Arc::new(KeyRing::new(data.own_keys(&store)?));
+    let verifier = Arc::new(Verifier::new(Arc::clone(&keys), config.foreign_issuers())?);
     let _keeping = match config.token_jwks.is_empty() {
         true => None,
         false => Some(verifier.keep_keys(&Outbound::new(Reach::Anywhere)?).await),
@@ -112,13 +112,14 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let threads = options.shards;
     let node = Node::start_with(Arc::new(settings), &options, Some(caller));
     let node = Arc::new(node.context("cannot start the node")?);
-    let admin = Some(Admin::new(Arc::clone(&node), Arc::clone(&store), &data.admin_token()?));
+    let token = data.admin_token()?;
+    let admin = Some(Admin::new(Arc::clone(&node), Arc::clone(&store), Arc::clone(&keys), &token));
     let options = AccountOptions {
         attempts: config.auth_attempts,
         sign_up: if config.no_signup { SignUpPolicy::Closed } else { SignUpPolicy::Open },
         token_lifetime: config.auth_token_lifetime,
     };
-    let accounts = Some(Accounts::new(store, key, Arc::clone(&verifier), options)?);
+    let accounts = Some(Accounts::new(store, keys, Arc::clone(&verifier), options)?);
     if config.log_format == LogFormat::Text {
         announce(config, &listener, (&node, &data))
             .context("cannot write to the standard output")?;
@@ -145,7 +146,8 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
 fn check(config: &ServeConfig) -> anyhow::Result<()> {
     Listener::check(config)?;
     // Whose own key it is makes no difference to those of others.
-    Verifier::new(&SigningKey::from_random([0; 32]), config.foreign_issuers())?;
+    let own = KeyRing::from(SigningKey::from_random([0; 32]));
+    Verifier::new(Arc::new(own), config.foreign_issuers())?;
     writeln!(io::stdout(), "ok: `serve` can start with these options")
         .context("cannot write to the standard output")
 }
@@ -176,7 +178,8 @@ fn caller(config: &ServeConfig) -> anyhow::Result<Caller> {
 }
 
 fn print_token(config: TokenConfig) -> anyhow::Result<()> {
-    let key = DataDir::existing(&config.data_dir).existing_signing_key()?;
+    let data = DataDir::existing(&config.data_dir);
+    let key = data.existing_own_keys(&data.existing_store()?)?.signs;
     let permissions = Permissions { dbo_id: config.table_id, row_id: config.row_id };
     let expires = SystemTime::now().checked_add(config.expires).context("the clock is wrong")?;
     let token = key.issue(&permissions, &config.extras, expires)?;

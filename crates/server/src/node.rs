@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hub::{Hub, Limit, Limits, Settings};
+use hub::{Hub, Limit, Limits, Settings, Tally};
 use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
@@ -51,6 +51,7 @@ pub struct Node {
     reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
     places: Arc<Places>,
+    tally: Arc<Tally>,
     metrics: Metrics,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
@@ -120,9 +121,7 @@ impl Node {
                 .map_err(|source| NodeError::Journal { path: path.clone(), source })?,
         };
         let metrics = Metrics::new(inboxes.len());
-        let shares = inboxes.len() as u32;
-        let limits =
-            Limits { channel_joins: options.limits.channel_joins.split(shares), ..options.limits };
+        let tally = Arc::new(Tally::default());
         let mut threads = Vec::new();
         for (id, (poll, _)) in polls.into_iter().enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
@@ -132,7 +131,7 @@ impl Node {
                 inboxes: inboxes.clone(),
                 engine: Arc::clone(&engine),
                 caller: caller.clone(),
-                hub: Hub::new(Arc::clone(&settings), limits, seed),
+                hub: Hub::new(Arc::clone(&settings), options.limits, Arc::clone(&tally), seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
                 counts: Arc::clone(&metrics.shards[id]),
@@ -152,6 +151,7 @@ impl Node {
             reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
             places: Places::new(options.max_connections, options.max_connections_per_address),
+            tally,
             metrics,
             threads: Mutex::new(threads),
             next: AtomicUsize::new(0),
@@ -220,6 +220,8 @@ impl Node {
         }
         page.gauge("xano_queue_events", "Events on their way between threads.").value(events);
         page.gauge("xano_queue_bytes", "Bytes of publications among them.").value(bytes);
+        page.gauge("xano_waiting_bytes", "Bytes of requests that wait for triggers.")
+            .value(self.tally.waiting_bytes());
         let census = self.engine.census();
         page.gauge("xano_channels", "Channels with members or a history.").value(census.channels);
         page.gauge("xano_idle_channels", "Channels with a history and no members.")
@@ -284,6 +286,7 @@ mod tests {
             reach: Reach::Public,
             metrics: Metrics::new(inboxes.len()),
             places: Places::new(1, None),
+            tally: Arc::default(),
             inboxes,
             threads: Mutex::default(),
             next: AtomicUsize::new(0),

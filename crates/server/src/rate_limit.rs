@@ -1,10 +1,9 @@
 //! How often each address may try something.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use hub::{Bucket, Rate};
+use hub::{Buckets, Rate};
 
 /// Lets every address do something so many times a minute, with as many at once.
 ///
@@ -13,55 +12,27 @@ use hub::{Bucket, Rate};
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     rate: Rate,
-    addresses: HashMap<IpAddr, Bucket>,
-    /// For whom there is no place.
-    others: Bucket,
+    addresses: Buckets<IpAddr>,
     start: Instant,
-    /// In milliseconds since the start, when those were last looked for whose allowance is whole.
-    swept: u64,
 }
 
 impl RateLimit {
     /// `a_minute` times a minute; 0 is as often as anybody likes.
     pub(crate) fn new(a_minute: u32, now: Instant) -> Self {
-        Self {
-            rate: Rate::per_minute(a_minute),
-            addresses: HashMap::new(),
-            others: Bucket::default(),
-            start: now,
-            swept: 0,
-        }
+        let addresses = Buckets::new(MAX_ADDRESSES);
+        Self { rate: Rate::per_minute(a_minute), addresses, start: now }
     }
 
     /// Counts one try; how long to wait if it is one too many.
     pub(crate) fn take(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        if self.rate == Rate::default() {
-            return Ok(());
-        }
         let now = now.saturating_duration_since(self.start).as_millis() as u64;
-        if self.addresses.len() >= MAX_ADDRESSES && !self.addresses.contains_key(&address) {
-            self.sweep(now);
-        }
-        let bucket = match self.addresses.len() < MAX_ADDRESSES {
-            true => self.addresses.entry(address).or_default(),
-            false => self.addresses.get_mut(&address).unwrap_or(&mut self.others),
-        };
-        bucket.take(self.rate, now).map_err(|wait| Duration::from_millis(wait.into()))
-    }
-
-    /// Forgets whose allowance is whole again. Not more than once a second, for it looks at everybody.
-    fn sweep(&mut self, now: u64) {
-        if now.saturating_sub(self.swept) >= SWEEP_PAUSE {
-            self.swept = now;
-            self.addresses.retain(|_, bucket| !bucket.is_full(now));
-        }
+        let taken = self.addresses.take(address, self.rate, now);
+        taken.map_err(|wait| Duration::from_millis(wait.into()))
     }
 }
 
 /// The most addresses that are remembered; some 6 MiB.
 pub(crate) const MAX_ADDRESSES: usize = 65_536;
-/// In milliseconds.
-const SWEEP_PAUSE: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {

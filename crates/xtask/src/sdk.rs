@@ -313,19 +313,17 @@ const INPUTS: [&str; 7] = [
 
 #[cfg(test)]
 mod tests {
-    use std::env;
-
     use super::*;
 
     #[test]
     fn the_hash_notices_names_and_contents() {
-        let root = env::temp_dir().join(format!("xtask-hash-{}", std::process::id()));
         let hash = |name: &str, text: &str| {
-            fs::create_dir_all(root.join("src")).unwrap();
+            let directory = tempfile::tempdir().unwrap();
+            let root = directory.path();
+            fs::create_dir(root.join("src")).unwrap();
             fs::write(root.join("src").join(name), text).unwrap();
             let mut hash = Sha256::new();
-            hash_files(&mut hash, &root, &root.join("src")).unwrap();
-            fs::remove_dir_all(&root).unwrap();
+            hash_files(&mut hash, root, &root.join("src")).unwrap();
             hex(&hash.finalize())
         };
         let first = hash("a.rs", "fn a() {}");

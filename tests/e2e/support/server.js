@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,11 +13,13 @@ export class Server {
   #options;
   #paused = false;
 
-  static async start({ demo = true, options = [] } = {}) {
+  /** Where it is given a `key` it signs with that, as with one that an earlier version has left behind. */
+  static async start({ demo = true, options = [], key } = {}) {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
     server.#options = demo ? ["--demo", ...options] : options;
     try {
+      if (key) await writeFile(join(server.#folder, "signing-key"), key.toString("base64url"));
       await server.#run("127.0.0.1:0");
       server.adminToken = (await readFile(join(server.#folder, "admin-token"), "utf8")).trim();
       // The demo's is printed, as the person at the terminal needs it.

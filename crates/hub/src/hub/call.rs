@@ -12,9 +12,10 @@ use super::request::Sending;
 use super::{Hub, Limits, Now};
 use crate::encode;
 use crate::limit::Limit;
-use crate::line::{Asking, Request};
+use crate::line::{Asking, Request, Waiting};
 use crate::output::Output;
 use crate::session::SessionKey;
+use crate::tally::Room;
 use crate::trigger::{CallError, CallId, Trigger, TriggerAction, Verdict};
 
 impl Hub {
@@ -40,11 +41,14 @@ impl Hub {
         if session.lines.is_empty() {
             return false;
         }
-        let Some((channel, text)) = session.lines.next() else { return false };
+        let Some((channel, Waiting { text, room })) = session.lines.next() else { return false };
+        // Should it wait again, for a trigger of its own, it need not fear for its place.
+        self.room = Some(room);
         match ClientMessage::decode(&text) {
             Ok(message) => self.handle_message(key, message, now),
             Err(error) => self.handle_decode_error(key, &error),
         }
+        self.room = None;
         if let Some(session) = self.session(key) {
             session.lines.settle(&channel);
         }
@@ -66,15 +70,17 @@ impl Hub {
             ClientMessage::History { channel, .. } => (channel, Action::History, None),
             ClientMessage::Message { channel, id, .. } => (channel, Action::Message, id.as_ref()),
         };
-        let has_room = self.has_room_in_line(key, text.len());
-        let Some(session) = self.session(key) else { return };
-        if !session.lines.holds(channel) {
-            self.handle_message(key, message, now);
-        } else if has_room {
-            session.lines.wait(channel, text);
-        } else {
-            self.outputs.push_back(Output::LimitReached(Limit::WaitingRequests));
-            self.refuse(key, (Some(channel), request), Some(action), ErrorCode::Overloaded);
+        if self.session(key).is_none_or(|session| !session.lines.holds(channel)) {
+            return self.handle_message(key, message, now);
+        }
+        match self.room_in_line(key, text.len()) {
+            Ok(room) => {
+                let waiting = Waiting { text: text.into(), room };
+                if let Some(session) = self.session(key) {
+                    session.lines.wait(channel, waiting);
+                }
+            }
+            Err(code) => self.refuse(key, (Some(channel), request), Some(action), code),
         }
     }
 
@@ -85,11 +91,8 @@ impl Hub {
         channel: &ChannelName,
         request: Request,
     ) -> Result<(), ErrorCode> {
-        if !self.has_room_in_line(key, request.size()) {
-            self.outputs.push_back(Output::LimitReached(Limit::WaitingRequests));
-            return Err(ErrorCode::Overloaded);
-        }
-        let asking = Asking { number: 0, asked: Vec::new(), request };
+        let room = self.room_in_line(key, request.size())?;
+        let asking = Asking { number: 0, asked: Vec::new(), request, room };
         let trigger = self.next_trigger(channel, &asking).ok_or(ErrorCode::ChannelNotFound)?;
         self.ask(key, (channel, asking), trigger);
         Ok(())
@@ -141,6 +144,7 @@ impl Hub {
             Ok(Verdict::Keep) => None,
             Ok(Verdict::Replace(payload)) => {
                 asking.request.replace(payload);
+                asking.room.resize(asking.request.size());
                 None
             }
             Ok(Verdict::Refuse) => Some((refused, None)),
@@ -195,9 +199,14 @@ impl Hub {
         self.outputs.push_back(Output::Refuse { session, code, frame });
     }
 
-    fn has_room_in_line(&mut self, key: SessionKey, more: usize) -> bool {
-        let Limits { waiting_per_session, waiting_bytes, .. } = self.limits;
+    /// Room for one more request of the session; refused where too many wait, its own or all of them.
+    fn room_in_line(&mut self, key: SessionKey, size: usize) -> Result<Room, ErrorCode> {
+        let Limits { waiting_per_session, waiting_bytes, waiting_in_all, .. } = self.limits;
         let (count, bytes) = self.session(key).map_or((0, 0), |session| session.lines.load());
-        count < waiting_per_session && bytes + more <= waiting_bytes
+        if count >= waiting_per_session || bytes + size > waiting_bytes {
+            return Err(self.limited(Limit::WaitingRequests, ErrorCode::Overloaded));
+        }
+        let room = self.room.take().or_else(|| self.tally.room(size, waiting_in_all));
+        room.ok_or_else(|| self.limited(Limit::WaitingInAll, ErrorCode::Overloaded))
     }
 }

@@ -246,14 +246,21 @@ impl Hub {
     }
 
     /// Counts who comes to a channel; refused where more come than may. Who is there already is not
-    /// counted again.
+    /// counted again, and who may not come not at all: nobody keeps others out with that.
     fn admit_to(&mut self, key: SessionKey, name: &ChannelName, now: Now) -> Result<(), Refusal> {
         let rate = self.limits.channel_joins;
-        let Some(&channel) = self.names.get(name) else { return Ok(()) };
-        if self.session(key).is_none_or(|session| session.is_in(channel)) {
+        if rate.is_unlimited() {
             return Ok(());
         }
-        let taken = self.channels[channel.0 as usize].joins.take(rate, now.millis);
+        let channel = self.names.get(name).copied();
+        let Some(session) = self.session(key) else { return Ok(()) };
+        let authenticated = session.member.authenticated;
+        let is_there = channel.is_some_and(|channel| session.is_in(channel));
+        let row = self.settings.channel(name).filter(|_| !is_there);
+        if row.is_none_or(|row| permit(row, authenticated, Operation::Join).is_err()) {
+            return Ok(());
+        }
+        let taken = self.tally.arrive(name, rate, now.millis);
         taken.map_err(|wait| self.limited(Limit::JoinsPerChannel, Refusal::rate_limited(wait)))
     }
 

@@ -79,21 +79,73 @@ fn who_joins_too_often_is_refused_and_may_still_talk() {
 #[test]
 fn when_too_many_come_to_a_channel_at_once_the_rest_waits_and_nobody_else_notices() {
     let mut world = world(Limits { channel_joins: Rate::per_second(1, 2), ..Limits::default() });
-    let [first, second, third, fourth] = [(); 4].map(|()| world.anonymous());
-    for client in [first, second, third] {
+    let [first, second, third] = [(); 3].map(|()| world.anonymous());
+    for client in [first, second] {
         world.join(client, "free");
     }
     world.clear();
-    world.join(fourth, "free");
-    assert_eq!(read_wait(&mut world, fourth), 1_000);
+    world.join(third, "free");
+    assert_eq!(read_wait(&mut world, third), 1_000);
     assert_eq!(world.take_reached(), [Limit::JoinsPerChannel]);
     world.join(first, "free");
     assert_eq!(actions(&world.read(first)), ["join"], "who is there is not counted again");
-    world.join(fourth, "slow");
-    assert_eq!(actions(&world.read(fourth)), ["join"], "other channels count for themselves");
+    world.join(third, "slow");
+    assert_eq!(actions(&world.read(third)), ["join"], "other channels count for themselves");
     world.pass(1_000);
-    world.join(fourth, "free");
-    assert_eq!(actions(&world.read(fourth)), ["join"]);
+    world.join(third, "free");
+    assert_eq!(actions(&world.read(third)), ["join"]);
+}
+
+#[test]
+fn who_comes_and_goes_does_not_come_for_nothing() {
+    let mut world = world(Limits { channel_joins: Rate::per_second(1, 2), ..Limits::default() });
+    let client = world.anonymous();
+    for _ in 0..2 {
+        world.join(client, "free");
+        world.leave(client, "free");
+    }
+    world.clear();
+    world.join(client, "free");
+    assert_eq!(read_wait(&mut world, client), 1_000);
+}
+
+#[test]
+fn it_is_the_same_count_wherever_on_the_node_they_come() {
+    let limits = Limits { channel_joins: Rate::per_second(1, 3), ..Limits::default() };
+    let mut here = world(limits);
+    let mut there = here.beside();
+    for is_here in [true, false, true] {
+        let world = if is_here { &mut here } else { &mut there };
+        let client = world.anonymous();
+        world.join(client, "free");
+        assert_eq!(actions(&world.read(client)), ["join"]);
+    }
+    for world in [&mut here, &mut there] {
+        let late = world.anonymous();
+        world.join(late, "free");
+        assert_eq!(read_wait(world, late), 1_000);
+        world.pass(1_000);
+    }
+    let late = there.anonymous();
+    there.join(late, "free");
+    assert_eq!(actions(&there.read(late)), ["join"]);
+}
+
+#[test]
+fn who_may_not_come_keeps_nobody_out() {
+    let mut world = World::limited(
+        vec![World::channel("members", |_| {})],
+        Limits { channel_joins: Rate::per_second(1, 1), ..Limits::default() },
+    );
+    let stranger = world.anonymous();
+    for _ in 0..5 {
+        world.join(stranger, "members");
+        world.join(stranger, "nowhere");
+    }
+    assert!(world.read(stranger).iter().all(|frame| !frame.contains("rate_limited")));
+    let member = world.authenticated(1);
+    world.join(member, "members");
+    assert_eq!(actions(&world.read(member)), ["join"]);
 }
 
 #[test]

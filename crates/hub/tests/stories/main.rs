@@ -7,6 +7,7 @@ mod draining;
 mod limits;
 mod triggers;
 mod verdicts;
+mod waiting;
 mod world;
 
 use world::World;

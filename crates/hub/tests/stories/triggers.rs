@@ -44,7 +44,7 @@ fn world_with(triggers: Vec<Trigger>) -> World {
 }
 
 /// Two members of the channel, who joined while nobody had to be asked.
-fn members_of(world: &mut World, channel: &str) -> (Client, Client) {
+pub(crate) fn members_of(world: &mut World, channel: &str) -> (Client, Client) {
     let (a, b) = (world.anonymous(), world.anonymous());
     world.join(a, channel);
     world.join(b, channel);

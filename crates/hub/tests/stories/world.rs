@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hub::{
     AudienceClass, ChannelKey, ChannelSettings, EngineCommand, EngineEvent, HistorySize, Hub,
     Identity, Joined, Ledger, Limit, Limits, Member, Now, Output, Past, Publication, Receipt,
-    SessionId, SessionKey, Settings,
+    SessionId, SessionKey, Settings, Tally,
 };
 use protocol::{
     Action, ChannelName, CloseCode, ErrorCode, Permissions, PresenceAction, RequestId, RowId,
@@ -24,6 +24,9 @@ pub(crate) struct Client(usize);
 /// One hub and everything around it.
 pub(crate) struct World {
     hub: Hub,
+    settings: Arc<Settings>,
+    limits: Limits,
+    tally: Arc<Tally>,
     now: Now,
     engine: HashMap<String, Channel>,
     held: Option<VecDeque<EngineCommand>>,
@@ -65,9 +68,20 @@ impl World {
             waiting_bytes: Self::WAITING_BYTES,
             ..limits
         };
-        let settings = Arc::new(Settings::new(HASH.to_owned(), channels));
+        Self::of(Arc::new(Settings::new(HASH.to_owned(), channels)), limits, Arc::default())
+    }
+
+    /// Another hub of the same node, with clients and an engine of its own.
+    pub(crate) fn beside(&self) -> Self {
+        Self::of(Arc::clone(&self.settings), self.limits, Arc::clone(&self.tally))
+    }
+
+    fn of(settings: Arc<Settings>, limits: Limits, tally: Arc<Tally>) -> Self {
         Self {
-            hub: Hub::new(settings, limits, 7),
+            hub: Hub::new(Arc::clone(&settings), limits, Arc::clone(&tally), 7),
+            settings,
+            limits,
+            tally,
             now: Now { seconds: 0, millis: 0, unix_ms: Self::START_MS },
             engine: HashMap::new(),
             held: None,
@@ -191,6 +205,11 @@ impl World {
         self.now.millis += millis;
         self.now.unix_ms += millis;
         self.now.seconds = (self.now.millis / 1_000) as u32;
+    }
+
+    /// The bytes of requests that wait for triggers, on all of the node.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.tally.waiting_bytes()
     }
 
     /// The limits that were reached since this was last asked.

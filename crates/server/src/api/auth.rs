@@ -25,7 +25,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::auth::{SigningKey, Verifier};
+use crate::auth::{KeyRing, Verifier};
 use crate::peer::PeerAddress;
 use crate::rate_limit::RateLimit;
 use crate::store::{NewUser, Store, StoreError, User};
@@ -68,7 +68,7 @@ pub struct AccountsError(#[source] password::PasswordError);
 
 struct Parts {
     store: Arc<Store>,
-    key: SigningKey,
+    keys: Arc<KeyRing>,
     verifier: Arc<Verifier>,
     options: AccountOptions,
     attempts: Mutex<Attempts>,
@@ -148,16 +148,16 @@ async fn me(State(accounts): State<Accounts>, headers: HeaderMap) -> Answer<User
 }
 
 impl Accounts {
-    /// The people of `store`, whose tokens are signed with `key`, which `verifier` knows as its own.
+    /// The people of `store`, whose tokens are signed with `keys`, which `verifier` knows as its own.
     pub fn new(
         store: Arc<Store>,
-        key: SigningKey,
+        keys: Arc<KeyRing>,
         verifier: Arc<Verifier>,
         options: AccountOptions,
     ) -> Result<Self, AccountsError> {
         let attempts = Mutex::new(Attempts::new(options.attempts));
         let passwords = Passwords::new().map_err(AccountsError)?;
-        let parts = Parts { store, key, verifier, options, attempts, passwords };
+        let parts = Parts { store, keys, verifier, options, attempts, passwords };
         Ok(Self { parts: Arc::new(parts) })
     }
 
@@ -227,11 +227,11 @@ impl Accounts {
     }
 
     fn token(&self, id: u64, name: &str) -> Result<TokenAnswer, AuthError> {
-        let Parts { key, options, .. } = &*self.parts;
+        let Parts { keys, options, .. } = &*self.parts;
         let permissions = Permissions { dbo_id: TABLE, row_id: RowId::Number(id) };
         let extras = json!({ "name": name }).to_string().parse().map_err(internal)?;
         let expires = SystemTime::now() + options.token_lifetime;
-        let auth_token = key.issue(&permissions, &extras, expires).map_err(internal)?;
+        let auth_token = keys.issue(&permissions, &extras, expires).map_err(internal)?;
         Ok(TokenAnswer { auth_token })
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::xanoscript::SyntaxError;
 use crate::auth::Scope;
-use crate::store::{AccessTokenError, StoreError};
+use crate::store::{AccessTokenError, SigningKeyError, StoreError};
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +177,16 @@ impl From<AccessTokenError> for ApiError {
             AccessTokenError::Lifetime => Self::field("expires_in", error.to_string()),
             AccessTokenError::TooMany => Self::Input(error.to_string()),
             AccessTokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SigningKeyError> for ApiError {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::Missing => Self::NotFound("signing key with this id"),
+            SigningKeyError::Store(error) => error.into(),
+            error => Self::Input(error.to_string()),
         }
     }
 }

@@ -14,16 +14,17 @@ use axum::{Json, Router};
 use subtle::ConstantTimeEq;
 use tokio::task::spawn_blocking;
 
-use super::{ApiError, channels, events, settings, tokens, triggers};
-use crate::auth::{AccessSecret, Scope};
+use super::{ApiError, channels, events, keys, settings, tokens, triggers};
+use crate::auth::{AccessSecret, KeyRing, Scope};
 use crate::node::Node;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, SigningKeyError, Store, StoreError};
 
 /// What an administrator's requests need.
 #[derive(Clone)]
 pub struct Admin {
     node: Arc<Node>,
     store: Arc<Store>,
+    keys: Arc<KeyRing>,
     token: Arc<str>,
     /// One change at a time: what holds in the end is what is stored in the end.
     changing: Arc<Mutex<()>>,
@@ -98,6 +99,8 @@ fn routes() -> Vec<Route> {
         ),
         route("/channel/trigger/{trigger_id}/secret", post(triggers::new_secret), Access::Settings),
         Route { path: "/event", methods: post(events::push).layer(large), access: Access::Events },
+        route("/key", get(keys::list).post(keys::add), Access::Settings),
+        route("/key/{key_id}", delete(keys::delete), Access::Settings),
         route("/token", get(tokens::list).post(tokens::add), Access::Tokens),
         route("/token/{token_id}", delete(tokens::delete), Access::Tokens),
     ]
@@ -155,9 +158,9 @@ impl Access {
 }
 
 impl Admin {
-    /// The API over `store` for whoever brings `token`; changes hold in `node` at once.
-    pub fn new(node: Arc<Node>, store: Arc<Store>, token: &str) -> Self {
-        Self { node, store, token: token.into(), changing: Arc::default() }
+    /// The API over `store` for whoever brings `token`; changes hold in `node` and in `keys` at once.
+    pub fn new(node: Arc<Node>, store: Arc<Store>, keys: Arc<KeyRing>, token: &str) -> Self {
+        Self { node, store, keys, token: token.into(), changing: Arc::default() }
     }
 
     /// Whether a request with these headers brings the admin token, or an access token to read with.
@@ -221,6 +224,23 @@ impl Admin {
             Ok(result)
         })
         .await
+    }
+
+    /// Changes the signing keys, and lets them hold.
+    pub(super) async fn change_keys<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Store) -> Result<T, SigningKeyError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (keys, changing) = (Arc::clone(&self.keys), Arc::clone(&self.changing));
+        let changed = self.block(move |store| {
+            let _one_at_a_time = changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = change(store)?;
+            if let Some(now) = store.own_keys()? {
+                keys.replace(now);
+            }
+            Ok::<_, SigningKeyError>(result)
+        });
+        Ok(changed.await??)
     }
 }
 

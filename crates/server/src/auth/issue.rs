@@ -53,6 +53,7 @@ impl SigningKey {
             jti: BASE64URL_NOPAD.encode(&id),
         };
         let key = EncodingKey::from_secret(self.as_bytes());
-        encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(IssueError::Encoding)
+        let header = Header { kid: Some(self.id()), ..Header::new(Algorithm::HS256) };
+        encode(&header, &claims, &key).map_err(IssueError::Encoding)
     }
 }

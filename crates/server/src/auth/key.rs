@@ -1,9 +1,11 @@
 //! The keys of tokens: the server's own, and the public ones of other issuers.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use ring::hmac;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{SubjectPublicKeyInfoDer, alg_id};
 
@@ -62,7 +64,27 @@ impl SigningKey {
         bytes.try_into().ok().map(Self)
     }
 
-    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
+    /// A new one.
+    pub fn generate() -> io::Result<Self> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(bytes))
+    }
+
+    /// The key as base64url, as [`parse`](Self::parse) reads it: to be kept or compared, never shown.
+    pub fn reveal(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0)
+    }
+
+    /// What tokens call it (`kid`). It follows from the key, so that the same key has the same name
+    /// wherever it is, and tells nothing about it.
+    pub fn id(&self) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        BASE64URL_NOPAD.encode(&hmac::sign(&key, ID_LABEL).as_ref()[..12])
+    }
+
+    /// Its bytes, for where it is kept.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
@@ -164,6 +186,8 @@ fn tagged(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
     Some([head, content].concat())
 }
 
+/// No JWT is signed over this: it has no dot.
+const ID_LABEL: &[u8] = b"xano-realtime signing key";
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;

@@ -2,6 +2,7 @@
 
 mod forge;
 mod issuers;
+mod key_ring;
 mod key_sets;
 
 use std::time::{Duration, SystemTime};

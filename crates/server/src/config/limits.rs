@@ -59,7 +59,7 @@ pub struct LimitOptions {
     pub joins_per_second: u32,
 
     /// Clients a second that may come to one channel, ten seconds' worth of them at once; 0 for any
-    /// number. Each of the server's threads counts its share, while the channel has members there
+    /// number
     #[arg(long, env = "XANO_CHANNEL_JOINS_PER_SECOND", default_value_t = 0, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub channel_joins_per_second: u32,
 
@@ -75,6 +75,11 @@ pub struct LimitOptions {
     /// it the oldest go
     #[arg(long, env = "XANO_MAX_HISTORY", default_value = "1024MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, HISTORY_SIZES))]
     pub max_history: Size,
+
+    /// Memory for the requests of all connections that wait for triggers, in bytes or with KiB or MiB;
+    /// one more is refused as overloaded
+    #[arg(long, env = "XANO_MAX_WAITING", default_value = "256MiB", value_name = "SIZE", value_parser = |text: &str| parse_size(text, WAITING_SIZES))]
+    pub max_waiting: Size,
 
     /// Show /metrics to everybody; without this, only to who brings the admin token
     #[arg(long, env = "XANO_METRICS_PUBLIC", value_parser = BoolishValueParser::new())]
@@ -125,6 +130,7 @@ impl Default for LimitOptions {
             join_timeout: Duration::ZERO,
             idle_timeout: Duration::from_secs(60),
             max_history: Size(1 << 30),
+            max_waiting: Size(256 << 20),
             metrics_public: false,
         }
     }
@@ -168,6 +174,7 @@ impl LimitOptions {
             joins: Rate::per_second(self.joins_per_second, self.max_channels),
             // After a restart everybody comes at once.
             channel_joins: Rate::per_second(visitors, visitors.saturating_mul(10)),
+            waiting_in_all: self.max_waiting.0,
             join_timeout: self.join_timeout.as_secs() as u32,
             ping_after: idle * 5 / 12,
             dead_after: idle,
@@ -203,6 +210,8 @@ const FRAME_SIZES: RangeInclusive<usize> = 1 << 10..=4 << 20;
 const LAG_SIZES: RangeInclusive<usize> = 64 << 10..=1 << 30;
 /// One channel may keep 4 MiB.
 const HISTORY_SIZES: RangeInclusive<usize> = 4 << 20..=1 << 40;
+/// One connection may have 4 MiB waiting.
+const WAITING_SIZES: RangeInclusive<usize> = 8 << 20..=1 << 40;
 /// A second is enough for most clients, and nobody needs a minute.
 const HANDSHAKE_TIMES: RangeInclusive<u32> = 1..=60;
 /// A day is as good as for ever.
@@ -248,6 +257,7 @@ mod tests {
             ("--join-timeout", "25h", "must be 0 to 86400 seconds"),
             ("--handshake-timeout", "2m", "must be 1 to 60 seconds"),
             ("--max-history", "1MiB", "must be 4194304 to"),
+            ("--max-waiting", "4MiB", "must be 8388608 to"),
             ("--idle-timeout", "5s", "must be 6 to 3600 seconds"),
             ("--idle-timeout", "4294967295h", "must be 6 to"),
             ("--idle-timeout", "1ä", "a time is"),
@@ -277,6 +287,8 @@ mod tests {
             "--joins-per-second=2",
             "--join-timeout=5m",
             "--idle-timeout=2m",
+            "--max-waiting=9MiB",
+            "--channel-joins-per-second=50",
         ]);
         let node = options.expect("all of it can work").node_options(None);
         assert_eq!((node.max_frame, node.max_lag), (64 << 10, 2 << 20));
@@ -285,6 +297,8 @@ mod tests {
         assert_eq!(limits.channels_per_session, 5);
         assert_eq!(limits.messages, Rate::per_second(20, 200));
         assert_eq!(limits.joins, Rate::per_second(2, 5));
+        assert_eq!(limits.channel_joins, Rate::per_second(50, 500));
+        assert_eq!(limits.waiting_in_all, 9 << 20);
         assert_eq!((limits.join_timeout, limits.ping_after, limits.dead_after), (300, 50, 120));
     }
 

@@ -199,7 +199,7 @@ fn parse_scopes(words: &str) -> BTreeSet<Scope> {
     known.into_iter().filter(|scope| words.split(' ').any(|word| word == scope.word())).collect()
 }
 
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
@@ -222,13 +222,6 @@ mod tests {
     use super::*;
     use crate::auth::AccessSecret;
 
-    fn store(name: &str) -> Store {
-        let folder =
-            std::env::temp_dir().join(format!("xano-access-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
-        Store::open(&folder.join("settings.db"), "hash").expect("the store opens")
-    }
-
     fn new(name: &str, scopes: &[Scope]) -> NewAccessToken {
         let scopes = scopes.iter().copied().collect();
         NewAccessToken { name: name.to_owned(), scopes, lifetime: None }
@@ -244,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_by_its_digest_until_it_is_revoked() {
-        let store = store("found");
+        let store = Store::in_memory();
         let (ci, backup) = (digest(), digest());
         let scopes = [Scope::Publish, Scope::Read];
         let added =
@@ -263,7 +256,7 @@ mod tests {
 
     #[test]
     fn use_is_noted_now_and_then_and_never_after_the_end() {
-        let store = store("noted");
+        let store = Store::in_memory();
         let ci = digest();
         let lifetime = Some(Duration::from_secs(999));
         let new = NewAccessToken { lifetime, ..new("ci", &[Scope::Publish]) };
@@ -281,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_not_kept() {
-        let store = store("refused");
+        let store = Store::in_memory();
         let add = |new| store.add_access_token(new, &digest(), at(5));
         for name in ["", "a\n", &"a".repeat(101)] {
             assert!(matches!(add(new(name, &[Scope::Read])), Err(AccessTokenError::Name)));

@@ -56,6 +56,12 @@ pub enum StoreError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A signing key of ours holds something else.
+    #[error("signing key {id} in the settings is damaged")]
+    DamagedKey {
+        /// The key.
+        id: u64,
+    },
     /// A trigger of ours holds something else.
     #[error("trigger {id} in the settings is damaged")]
     DamagedTrigger {
@@ -94,6 +100,12 @@ impl Store {
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// A store that ends with what holds it.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self::open(Path::new(":memory:"), "hash").expect("memory needs no disk")
     }
 
     /// All settings.
@@ -184,7 +196,7 @@ fn parse((id, settings): (u64, String)) -> Result<ChannelSettings, StoreError> {
 }
 
 /// Each brings the schema from one version to the next; those that were released never change.
-const MIGRATIONS: [&str; 4] = ["
+const MIGRATIONS: [&str; 5] = ["
     CREATE TABLE realtime (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE channel (id INTEGER PRIMARY KEY AUTOINCREMENT, settings TEXT NOT NULL);
 ", "
@@ -207,16 +219,23 @@ const MIGRATIONS: [&str; 4] = ["
         last_used_at INTEGER,
         expires_at INTEGER
     );
+", "
+    CREATE TABLE signing_key (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        secret BLOB NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL,
+        retired_at INTEGER
+    );
 "];
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn file(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("xano-store-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
-        folder.join("settings.db")
+    fn directory() -> TempDir {
+        TempDir::new().expect("a temporary directory can be made")
     }
 
     fn channel(pattern: &str) -> ChannelSettings {
@@ -225,7 +244,8 @@ mod tests {
 
     #[test]
     fn settings_are_off_at_first_and_outlive_the_process() {
-        let path = file("outlive");
+        let directory = directory();
+        let path = directory.path().join("settings.db");
         let store = Store::open(&path, "first").expect("the store opens");
         let realtime = store.realtime().expect("settings can be read");
         assert!(!realtime.enabled && realtime.hash == "first" && realtime.channels.is_empty());
@@ -246,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_id_is_never_given_twice() {
-        let store = Store::open(&file("ids"), "hash").expect("the store opens");
+        let store = Store::in_memory();
         let ids = ["a", "b"].map(|pattern| store.put_channel(&channel(pattern)).expect("added").id);
         assert!(
             store.delete_channel(ids[1]).expect("deleted")
@@ -266,8 +286,8 @@ mod tests {
     #[test]
     fn two_programs_that_open_an_old_file_at_once_both_can_use_it() {
         for round in 0..20 {
-            let path = file(&format!("at-once-{round}"));
-            std::fs::remove_file(&path).ok();
+            let directory = directory();
+            let path = directory.path().join("settings.db");
             let old = Connection::open(&path).expect("a database can be made");
             old.pragma_update(None, "journal_mode", "wal").expect("a pragma can be set");
             let together = std::sync::Barrier::new(4);
@@ -287,7 +307,8 @@ mod tests {
 
     #[test]
     fn what_a_newer_server_wrote_is_left_alone() {
-        let path = file("newer");
+        let directory = directory();
+        let path = directory.path().join("settings.db");
         let connection = Connection::open(&path).expect("a database can be made");
         connection.pragma_update(None, "user_version", 99).expect("a pragma can be set");
         drop(connection);

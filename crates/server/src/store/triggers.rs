@@ -173,19 +173,13 @@ const SELECT: &str =
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use hub::{ChannelSettings, TriggerAction};
 
     use super::*;
     use crate::store::Realtime;
 
-    fn store(name: &str) -> Store {
-        let folder: PathBuf =
-            std::env::temp_dir().join(format!("xano-triggers-{}-{name}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
-        let store = Store::open(&folder.join("settings.db"), "hash").expect("the store opens");
+    fn store() -> Store {
+        let store = Store::in_memory();
         let channels = ["a", "b"].map(|pattern| ChannelSettings {
             pattern: pattern.to_owned(),
             enabled: true,
@@ -215,7 +209,7 @@ mod tests {
 
     #[test]
     fn triggers_stay_with_their_channel_and_go_with_it() {
-        let store = store("stay");
+        let store = store();
         let [first, second, third] = [2, 1, 2].map(|channel| add(&store, channel).id);
         assert_eq!((asked(&store, 1), asked(&store, 2)), (vec![second], vec![first, third]));
 
@@ -238,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_kept_and_shown_to_nobody() {
-        let store = store("secret");
+        let store = store();
         let row = add(&store, 1);
         let shown = serde_json::to_value(&row).expect("a row is JSON");
         assert!(shown.get("secret").is_none(), "{shown}");

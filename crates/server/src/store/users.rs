@@ -85,14 +85,6 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
 mod tests {
     use super::*;
 
-    fn store(name: &str) -> Store {
-        let folder = std::env::temp_dir().join(format!("xano-users-{}-{name}", std::process::id()));
-        // What a run of the same number has left behind.
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
-        Store::open(&folder.join("settings.db"), "hash").expect("the store opens")
-    }
-
     fn new_user(name: &str, email_key: &str) -> NewUser {
         NewUser {
             created_at: 1_700_000_000_000,
@@ -105,7 +97,7 @@ mod tests {
 
     #[test]
     fn who_has_signed_up_is_found_by_id_and_by_address() {
-        let store = store("found");
+        let store = Store::in_memory();
         let id = store.add_user(&new_user("Thor", "thor@asgard.example")).expect("added");
         assert_eq!(id, Some(1));
         let thor = User {
@@ -123,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_once() {
-        let store = store("taken");
+        let store = Store::in_memory();
         assert_eq!(store.add_user(&new_user("Thor", "a@b")).expect("added"), Some(1));
         assert_eq!(store.add_user(&new_user("Loki", "a@b")).expect("not added"), None);
         assert_eq!(store.user(1).expect("read").map(|user| user.name).as_deref(), Some("Thor"));
@@ -132,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_replaced_by_whoever_knows_the_old_one() {
-        let store = store("rehash");
+        let store = Store::in_memory();
         store.add_user(&new_user("Thor", "a@b")).expect("added");
         let hash = || store.user_of_email("a@b").expect("read").map(|(_, hash)| hash);
         store.change_password_hash(1, "$other", "$second").expect("nothing happens");

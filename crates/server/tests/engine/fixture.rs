@@ -1,8 +1,6 @@
 //! Engines, sessions that act on them, and what these were told, in words.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use hub::{
 use mio::{Poll, Token};
 use protocol::{Action, ChannelName, Permissions, PresenceAction, RequestId, RowId};
 use server::{Engine, Event, Inbox, MemoryEngine, PushedEvent, ShardId};
+use tempfile::TempDir;
 
 pub(crate) const A: ShardId = ShardId(0);
 pub(crate) const B: ShardId = ShardId(1);
@@ -44,28 +43,15 @@ pub(crate) fn engines() -> Vec<Fixture> {
 
 /// A directory for a journal, deleted when dropped.
 #[derive(Clone)]
-pub(crate) struct Directory(Arc<Temporary>);
-
-struct Temporary(PathBuf);
+pub(crate) struct Directory(Arc<TempDir>);
 
 impl Directory {
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("xano-journal-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).expect("a temporary directory can be made");
-        Self(Arc::new(Temporary(path)))
+        Self(Arc::new(TempDir::new().expect("a temporary directory can be made")))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0.0
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("the directory can be removed");
+        self.0.path()
     }
 }
 

@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, CommandFactory, Parser};
 use serde_json::Value;
 use server::config::Cli;
 
-use crate::program::{Program, temporary};
+use crate::program::{Program, temporary_directory};
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
@@ -61,8 +61,7 @@ fn the_table_has_every_option_as_help_has_it() {
 #[test]
 fn its_configuration_files_are_right_and_their_mistakes_are_told_as_it_says() {
     let text = read("running.md");
-    let folder = temporary("docs");
-    fs::create_dir_all(&folder).expect("a temporary directory can be made");
+    let folder = temporary_directory("docs");
     let check = |content: &str| {
         fs::write(folder.join("xano.toml"), content).expect("a file can be written");
         let mut program = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
@@ -85,7 +84,6 @@ fn its_configuration_files_are_right_and_their_mistakes_are_told_as_it_says() {
     let outputs = blocks(&text, "output");
     assert_eq!((mistakes.len(), outputs.len()), (1, 1));
     assert_eq!(check(mistakes[0]), (Some(2), outputs[0].to_owned()));
-    fs::remove_dir_all(&folder).expect("the directory can be removed");
 }
 
 #[test]
@@ -148,10 +146,10 @@ fn the_systemd_unit_starts_the_program_as_it_can_be_started() {
     };
     assert!(version.status.success(), "{version:?}");
     let here = unit.replace("/usr/local/bin/xano-realtime", env!("CARGO_BIN_EXE_xano-realtime"));
-    let file = temporary("unit").with_extension("service");
+    let folder = temporary_directory("unit");
+    let file = folder.join("unit.service");
     fs::write(&file, here).expect("a file can be written");
     let output = Command::new("systemd-analyze").arg("verify").arg(&file).output();
-    fs::remove_file(&file).expect("the file can be removed");
     let output = output.expect("it was there a moment ago");
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && complaints.is_empty(), "{complaints}");

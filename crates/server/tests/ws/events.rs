@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::program::{Program, assert_fails, temporary};
+use crate::program::{Program, assert_fails, temporary, temporary_directory};
 use crate::support::Client;
 
 const ROOM: &str = "marvel-chat-room";
@@ -116,19 +116,17 @@ fn a_wrong_token_and_a_missing_one_are_told_apart() {
     let other = temporary("event-token-other");
     let missing = command(program.port, &other, &one).output().expect("the program starts");
     assert_fails(&missing, 1, &["there is no", "admin-token", "--data-dir"]);
-    fs::create_dir_all(&other).expect("a temporary directory can be made");
+    fs::create_dir(&other).expect("a directory can be made");
     fs::write(other.join("admin-token"), "x".repeat(43)).expect("a file can be written");
     let wrong = command(program.port, &other, &one).output().expect("the program starts");
     assert_fails(&wrong, 1, &["does not know the token in", "admin-token", "--data-dir"]);
     let errors = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!errors.contains("xxx"), "{errors}");
-    fs::remove_dir_all(&other).expect("the directory can be removed");
 }
 
 #[test]
 fn over_tls_the_server_must_be_whom_this_machine_trusts() {
-    let folder = temporary("event-tls-pem");
-    fs::create_dir_all(&folder).expect("a temporary directory can be made");
+    let folder = temporary_directory("event-tls-pem");
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
         .expect("a certificate can be made");
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
@@ -147,7 +145,6 @@ fn over_tls_the_server_must_be_whom_this_machine_trusts() {
     assert_fails(&output, 1, &["cannot be asked", "invalid peer certificate"]);
     let output = push().env("SSL_CERT_FILE", &certificate).output().expect("the program starts");
     assert_says(&output, "delivered to 0 connections of this node\n");
-    fs::remove_dir_all(&folder).expect("the directory can be removed");
 }
 
 #[test]
@@ -167,7 +164,7 @@ fn a_token_that_has_expired_is_told_apart_from_one_that_nobody_knows() {
     let program = Program::start("event-expired");
     let mut making = Command::new(env!("CARGO_BIN_EXE_xano-realtime"));
     making.args(["admin-token", "--name", "ci", "--scope", "publish", "--expires", "1s"]);
-    let made = making.arg("--data-dir").arg(&program.data_dir).output().expect("it starts");
+    let made = making.arg("--data-dir").arg(&*program.data_dir).output().expect("it starts");
     assert!(made.status.success(), "{made:?}");
     let file = program.data_dir.join("expiring");
     fs::write(&file, &made.stdout).expect("a file can be written");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use server::auth::{Extras, SigningKey};
 use server::config::ServeConfig;
 
-use crate::program::{Program, check_serves_nothing, temporary, token};
+use crate::program::{Program, check_serves_nothing, temporary, temporary_directory, token};
 use crate::support::{Client, HASH, KEY, Server, config, join, open, request};
 
 /// A token that ends `seconds` from now, or has ended as many seconds ago.
@@ -154,8 +154,7 @@ fn where_the_operator_wants_it_a_connection_ends_with_its_token() {
 
 #[test]
 fn another_issuers_tokens_are_good_where_its_key_is_given() {
-    let directory = temporary("issuer");
-    fs::create_dir_all(&directory).expect("a temporary directory can be made");
+    let directory = temporary_directory("issuer");
     let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
     let file = directory.join("issuer.pem");
     fs::write(&file, key.public_key_pem()).expect("the file can be written");
@@ -174,7 +173,6 @@ fn another_issuers_tokens_are_good_where_its_key_is_given() {
         who(&client.join("room", false, false)["client"]),
         json!({ "extras": { "name": "Loki" }, "permissions": { "dbo_id": 4, "row_id": "auth0|loki" } })
     );
-    fs::remove_dir_all(&directory).expect("the directory can be removed");
 }
 
 #[test]
@@ -184,8 +182,7 @@ fn the_log_tells_that_a_token_was_refused_but_nothing_of_it() {
     let program = Program::start_with("identity-logged", |command| {
         command.args(["--log", "debug"]).stderr(file);
     });
-    let key = fs::read_to_string(program.data_dir.join("signing-key")).expect("there is a key");
-    let signing_key = SigningKey::parse(key.trim()).expect("it is a key");
+    let key = program.own_keys().signs;
     let good = program.token(&[
         "--table-id",
         "1",
@@ -194,7 +191,7 @@ fn the_log_tells_that_a_token_was_refused_but_nothing_of_it() {
         "--extras",
         r#"{"pin":"open-sesame"}"#,
     ]);
-    let expired = issue(&signing_key, RowId::Text("somebody".to_owned()), -60);
+    let expired = issue(&key, RowId::Text("somebody".to_owned()), -60);
     let header =
         format!("{}.e30.AAAA", data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"unheard-of"}"#));
     for token in [&good, &expired, &header, &good[..good.len() - 3]] {
@@ -210,20 +207,19 @@ fn the_log_tells_that_a_token_was_refused_but_nothing_of_it() {
     }
     let parts = [&good, &expired, &header].into_iter().flat_map(|token| token.split('.'));
     let parts = parts.filter(|part| part.len() > 8);
-    for secret in parts.chain([key.trim(), "open-sesame", "somebody", "unheard-of"]) {
+    for secret in parts.chain([&*key.reveal(), "open-sesame", "somebody", "unheard-of"]) {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     drop(program);
-    fs::remove_file(&log).expect("the log can be removed");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_signing_key_that_others_may_read_is_warned_of() {
+fn signing_keys_that_others_may_read_are_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let program = Program::start("shared-key");
     let check = |mode, warned| {
-        let file = program.data_dir.join("signing-key");
+        let file = program.data_dir.join("settings.db");
         fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("the file is ours");
         let output = token(&program.data_dir, &["--table-id", "1", "--row-id", "1"]);
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -248,7 +244,7 @@ fn check_refused(data_dir: &Path, arguments: &[&str], texts: &[&str]) {
 fn what_is_wrong_with_a_wish_for_a_token_is_told() {
     let nowhere = temporary("no-key");
     let right = ["--table-id", "1", "--row-id", "1"];
-    check_refused(&nowhere, &right, &["error: ", "signing-key", "--data-dir", "start it once"]);
+    check_refused(&nowhere, &right, &["error: ", "settings.db", "--data-dir", "start it once"]);
     assert!(!nowhere.exists(), "only a server creates a data directory");
     let check = |more: &[&str], texts: &[&str]| {
         check_refused(&nowhere, &[&right[..], more].concat(), texts);
@@ -277,6 +273,4 @@ fn what_is_wrong_with_the_keys_of_other_issuers_is_told_before_anything_is_serve
     let names = ["--token-key", "missing.pem", "--token-claims"];
     check(&[&names[..], &["user=sub"]].concat(), &["`user`", "dbo_id, row_id and extras"]);
     check(&[&names[..], &["dbo_id:=0"]].concat(), &["`dbo_id:=0`", "at least 1"]);
-    // What the first of them has created.
-    fs::remove_dir_all(&directory).expect("the directory can be removed");
 }

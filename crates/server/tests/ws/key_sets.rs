@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use server::NodeOptions;
 use server::config::ServeConfig;
 
-use crate::program::{check_serves_nothing, temporary};
+use crate::program::{check_serves_nothing, temporary, temporary_directory};
 use crate::support::{Client, HASH, PATIENCE, Server, config, open};
 
 /// An issuer's key, and what the issuer calls it.
@@ -278,8 +278,7 @@ fn nobody_waits_long_for_an_issuer_that_hangs_and_who_has_a_known_key_not_at_all
 
 #[test]
 fn a_file_that_is_replaced_is_read_again() {
-    let directory = temporary("key-set-file");
-    fs::create_dir_all(&directory).expect("a temporary directory can be made");
+    let directory = temporary_directory("key-set-file");
     let file = directory.join("jwks.json");
     let [old, new] = ["old", "new"].map(IssuerKey::new);
     fs::write(&file, set(&[&old])).expect("the file can be written");
@@ -288,7 +287,6 @@ fn a_file_that_is_replaced_is_read_again() {
     fs::write(&file, set(&[&new])).expect("the file can be written");
     assert_eq!(bearer(server.port, &new.token(2)), Some(2));
     assert_eq!(bearer(server.port, &old.token(1)), None);
-    fs::remove_dir_all(&directory).expect("the directory can be removed");
 }
 
 #[test]
@@ -303,8 +301,6 @@ fn what_is_wrong_with_key_sets_is_told_before_anything_is_served() {
     check(&["--token-key", "missing.pem", "--token-audience", ""], &["--token-audience", "value"]);
     check(&["--trust-proxy", "my-proxy"], &["--trust-proxy", "10.0.0.0/8"]);
     check(&["--auth-token-lifetime", "24"], &["--auth-token-lifetime", "24h"]);
-    // What the second of them has created.
-    fs::remove_dir_all(&directory).expect("the directory can be removed");
 }
 
 fn ed25519() -> KeyPair {

@@ -114,16 +114,37 @@ fn who_joins_too_often_is_refused_and_stays_where_it_is() {
 
 #[test]
 fn who_is_one_too_many_to_come_to_a_channel_is_told_when_to_come() {
-    let limits = Limits { channel_joins: Rate::per_second(2, 4), ..Limits::default() };
+    let limits = Limits { channel_joins: Rate::per_minute(4), ..Limits::default() };
     let server = limited(vec![open("room"), open("other")], limits);
-    // Of each thread the first comes to a channel that nobody is in, and two more may come at once.
-    let members: Vec<_> = (0..6).map(|_| server.member("room")).collect();
+    let members: Vec<_> = (0..4).map(|_| server.member("room")).collect();
     let mut late = server.connect();
     late.send(join("room", false, false));
     assert_eq!(read_refusal(&mut late)["payload"]["action"], "join");
     late.join("other", false, false);
     assert_eq!(server.reached("joins_per_channel"), 1);
     drop(members);
+}
+
+#[test]
+fn it_does_not_matter_on_which_threads_those_live_who_come_to_a_channel() {
+    const THREADS: usize = 4;
+    let limits = Limits { channel_joins: Rate::per_minute(6), ..Limits::default() };
+    let options = NodeOptions { shards: THREADS, limits, ..NodeOptions::default() };
+    let server = Server::with_options(vec![open("room"), open("spread")], options);
+    // Connections go to the threads in turn.
+    let mut clients: Vec<_> = (0..THREADS * 8).map(|_| server.connect()).collect();
+    let comes = |client: &mut Client, channel: &str| {
+        client.send(join(channel, false, false));
+        let frame = client.read_any();
+        let code = &frame["payload"]["code"];
+        assert!(frame["action"] == "join" || code == "rate_limited", "{frame}");
+        frame["action"] == "join"
+    };
+    let of_one_thread = clients.iter_mut().step_by(THREADS);
+    assert_eq!(of_one_thread.filter_map(|one| comes(one, "room").then_some(())).count(), 6);
+    assert_eq!(clients.iter_mut().filter_map(|one| comes(one, "spread").then_some(())).count(), 6);
+    assert!(!comes(&mut clients[1], "room"), "the other threads know of those who came");
+    assert_eq!(server.reached("joins_per_channel"), 2 + 26 + 1);
 }
 
 #[test]

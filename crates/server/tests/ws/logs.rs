@@ -71,8 +71,7 @@ fn use_everything(program: &Program) -> Vec<String> {
     let reason = CloseFrame { code: 4000.into(), reason: MARK.into() };
     thor.socket.close(Some(reason)).expect("the server reads");
     while thor.socket.read().is_ok() {}
-    let key = fs::read_to_string(program.data_dir.join("signing-key")).expect("it is there");
-    vec![MARK.to_owned(), token, secret, key.trim().to_owned()]
+    vec![MARK.to_owned(), token, secret, program.own_keys().signs.reveal()]
 }
 
 #[test]

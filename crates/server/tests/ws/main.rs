@@ -24,6 +24,7 @@ mod options;
 mod origins;
 mod program;
 mod refusals;
+mod signing_keys;
 mod slow;
 mod support;
 mod tls;

@@ -3,26 +3,25 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::ClientConfig;
 
-use crate::program::{Program, temporary};
+use crate::program::{Program, Temporary, temporary, temporary_directory};
 use crate::support::{Client, ask};
 use crate::tls::{TlsClient, encrypted, trusting};
 
 /// The program with certificates that change.
 struct Secure {
     program: Program,
-    folder: PathBuf,
+    folder: Temporary,
 }
 
 impl Secure {
     fn start(name: &str, first: &CertifiedKey<KeyPair>) -> Self {
-        let folder = temporary(&format!("{name}-pem"));
-        fs::create_dir_all(&folder).expect("a temporary directory can be made");
+        let folder = temporary_directory(&format!("{name}-pem"));
         install(&folder, first, first);
         let program = Program::start_with(name, |command| {
             command.arg("--tls-cert").arg(folder.join("cert.pem"));
@@ -57,13 +56,6 @@ impl Secure {
         let asked =
             stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         asked.is_ok() && stream.read_exact(&mut [0; 12]).is_ok()
-    }
-}
-
-impl Drop for Secure {
-    fn drop(&mut self) {
-        // What is left behind is in the directory for temporary files.
-        fs::remove_dir_all(&self.folder).ok();
     }
 }
 

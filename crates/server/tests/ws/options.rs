@@ -4,29 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::program::{Program, assert_fails, temporary};
+use crate::program::{Program, Temporary, assert_fails, temporary, temporary_directory};
 use crate::support::ask;
 
 /// A folder with a configuration file; gone when dropped.
-struct Folder(PathBuf);
+struct Folder(Temporary);
 
 impl Folder {
     fn with(name: &str, text: impl AsRef<[u8]>) -> Self {
-        let path = temporary(name);
-        fs::create_dir_all(&path).expect("a temporary directory can be made");
-        fs::write(path.join("xano.toml"), text).expect("a file can be written");
-        Self(path)
+        let folder = temporary_directory(name);
+        fs::write(folder.join("xano.toml"), text).expect("a file can be written");
+        Self(folder)
     }
 
     fn file(&self) -> PathBuf {
         self.0.join("xano.toml")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left behind is in the directory for temporary files.
-        fs::remove_dir_all(&self.0).ok();
     }
 }
 
@@ -144,7 +136,7 @@ fn a_file_that_cannot_be_read_is_named() {
 #[test]
 fn the_command_line_comes_before_the_environment_before_the_file() {
     let folder = Folder::with("options-order", "");
-    let data_dir = |name: &str| folder.0.join(name);
+    let data_dir = |name: &str| folder.0.below(name);
     let text = format!(
         "listen = \"127.0.0.1:0\"\ndemo = true\nthreads = 1\nlog = \"info\"\nlog_format = \"json\"\n\
          allow_origin = [\"https://a.example\"]\ndrain_window = 0\ndata_dir = \"{}\"\n",
@@ -158,9 +150,9 @@ fn the_command_line_comes_before_the_environment_before_the_file() {
     ] {
         let mut command = program(&["--config"]);
         command.arg(folder.file()).arg("serve");
-        command.envs(environment.map(|name| ("XANO_DATA_DIR", data_dir(name))));
+        command.envs(environment.map(|name| ("XANO_DATA_DIR", data_dir(name).to_path_buf())));
         if let Some(name) = argument {
-            command.arg("--data-dir").arg(data_dir(name));
+            command.arg("--data-dir").arg(&*data_dir(name));
         }
         let program = Program::run(command, data_dir(name), |_| {});
         assert!(program.wait_for_log("\"serving\"").contains("\"threads\":1"));

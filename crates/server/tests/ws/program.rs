@@ -2,15 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::mem;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use server::auth::OwnKeys;
+use server::store::DataDir;
+use tempfile::TempDir;
 
 use crate::support::{Client, PATIENCE, get, read_head, tcp};
 
@@ -18,9 +21,16 @@ use crate::support::{Client, PATIENCE, get, read_head, tcp};
 pub(crate) struct Program {
     child: Child,
     errors: PathBuf,
-    pub(crate) data_dir: PathBuf,
+    pub(crate) data_dir: Temporary,
     pub(crate) port: u16,
     pub(crate) hash: String,
+}
+
+/// A path in a directory that is removed with the last of the paths in it; nothing is there at first.
+#[derive(Clone, Debug)]
+pub(crate) struct Temporary {
+    path: PathBuf,
+    directory: Arc<TempDir>,
 }
 
 impl Program {
@@ -37,19 +47,20 @@ impl Program {
     pub(crate) fn restart_after_a_kill(mut self, change: impl FnOnce(&mut Command)) -> Self {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        Self::start_in(mem::take(&mut self.data_dir), change)
+        Self::start_in(self.data_dir.clone(), change)
     }
 
-    fn start_in(data_dir: PathBuf, change: impl FnOnce(&mut Command)) -> Self {
+    /// The same in a data directory that need not be new.
+    pub(crate) fn start_in(data_dir: Temporary, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(&["--listen", "127.0.0.1:0", "--demo", "--data-dir"]);
-        command.arg(&data_dir);
+        command.arg(&*data_dir);
         Self::run(command, data_dir, change)
     }
 
     /// Starts a command that serves the demo with that data directory.
     pub(crate) fn run(
         mut command: Command,
-        data_dir: PathBuf,
+        data_dir: Temporary,
         change: impl FnOnce(&mut Command),
     ) -> Self {
         let errors = data_dir.with_extension("log");
@@ -101,6 +112,13 @@ impl Program {
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("a token is text");
         text.strip_suffix('\n').expect("a token is a line").to_owned()
+    }
+
+    /// The keys that it signs its tokens with.
+    pub(crate) fn own_keys(&self) -> OwnKeys {
+        let data = DataDir::existing(&self.data_dir);
+        let store = data.existing_store().expect("there are settings");
+        data.existing_own_keys(&store).expect("there are keys")
     }
 
     /// What it has logged so far.
@@ -170,8 +188,6 @@ impl Drop for Program {
         // It may have ended by itself.
         self.child.kill().ok();
         self.child.wait().ok();
-        fs::remove_dir_all(&self.data_dir).ok();
-        fs::remove_file(&self.errors).ok();
     }
 }
 
@@ -188,8 +204,39 @@ pub(crate) fn token(data_dir: &Path, arguments: &[&str]) -> Output {
     command.output().expect("the program starts")
 }
 
-pub(crate) fn temporary(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("xano-ws-{name}-{}", std::process::id()))
+/// A path of that name where nothing is yet.
+pub(crate) fn temporary(name: &str) -> Temporary {
+    let directory = tempfile::Builder::new().prefix("xano-ws-").tempdir();
+    let directory = directory.expect("a temporary directory can be made");
+    Temporary { path: directory.path().join(name), directory: Arc::new(directory) }
+}
+
+/// A directory of that name.
+pub(crate) fn temporary_directory(name: &str) -> Temporary {
+    let directory = temporary(name);
+    fs::create_dir(&directory).expect("a directory can be made");
+    directory
+}
+
+impl Temporary {
+    /// A path in the directory that this is the path of.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        Self { path: self.path.join(name), directory: Arc::clone(&self.directory) }
+    }
+}
+
+impl AsRef<Path> for Temporary {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Deref for Temporary {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// With these options the program ends with an error that has these texts in it, and serves nothing.
@@ -234,11 +281,11 @@ fn a_certificate_that_is_not_there_is_named() {
 /// and what it logs.
 #[cfg(unix)]
 fn with_few_files(name: &str, arguments: &[&str]) -> (String, String) {
-    let log = temporary(name).with_extension("log");
+    let log = temporary("log");
     let program = Program::start_with(name, |command| {
         let mut limited = Command::new("sh");
         let script = r#"ulimit -Sn 64 && ulimit -Hn 1000 && exec "$0" "$@" 2>"$LOG""#;
-        limited.args(["-c", script]).env("LOG", &log).arg(command.get_program());
+        limited.args(["-c", script]).env("LOG", &*log).arg(command.get_program());
         limited.args(command.get_args()).arg("--metrics-public").args(arguments);
         limited.stdout(Stdio::piped());
         *command = limited;
@@ -247,7 +294,6 @@ fn with_few_files(name: &str, arguments: &[&str]) -> (String, String) {
     let limit = page.lines().find_map(|line| line.strip_prefix("xano_connections_limit "));
     let limit = limit.expect("the limit is told").to_owned();
     let logged = fs::read_to_string(&log).expect("there is a log");
-    fs::remove_file(&log).ok();
     (limit, logged)
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hub::{ChannelSettings, HistorySize, Settings};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use server::auth::{SigningKey, Verifier};
+use server::auth::{KeyRing, SigningKey, Verifier};
 use server::config::{Durability, LimitOptions, LogFormat, LogLevel, ServeConfig};
 use server::outbound::{Limits, Outbound, Reach};
 use server::{AllowedOrigins, Caller, Front, Listener, Node, NodeOptions, Shutdown, Stop, serve};
@@ -58,7 +58,8 @@ impl Server {
                 let node = Node::start_with(Arc::new(settings), &options, caller)
                     .expect("shards can start");
                 let expiry = config.token_expiry();
-                let verifier = Verifier::new(&KEY, config.foreign_issuers());
+                let own = Arc::new(KeyRing::from(KEY));
+                let verifier = Verifier::new(own, config.foreign_issuers());
                 let verifier = verifier.expect("the keys are right");
                 let client = Outbound::new(Reach::Anywhere).expect("a client can be made");
                 let _keeping = verifier.keep_keys(&client).await;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hub::Settings;
@@ -15,7 +14,7 @@ use serde_json::json;
 use server::NodeOptions;
 use server::config::ServeConfig;
 
-use crate::program::{Program, temporary};
+use crate::program::{Program, Temporary, temporary, temporary_directory};
 use crate::support::{Client, HASH, Server, config, open, read_head, request, tcp};
 
 pub(crate) type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
@@ -24,15 +23,14 @@ pub(crate) type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
 struct Secure {
     server: Server,
     client_config: Arc<ClientConfig>,
-    directory: PathBuf,
+    _directory: Temporary,
 }
 
 impl Secure {
     fn start(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("a certificate can be made");
-        let directory = temporary(name);
-        fs::create_dir_all(&directory).expect("a temporary directory can be made");
+        let directory = temporary_directory(name);
         let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
         fs::write(&certificate, made.cert.pem()).expect("a file can be written");
         fs::write(&key, made.signing_key.serialize_pem()).expect("a file can be written");
@@ -40,7 +38,7 @@ impl Secure {
         let settings = Settings::new(HASH.to_owned(), vec![open("room")]);
         let options = NodeOptions { shards: 2, ..NodeOptions::default() };
         let server = Server::serving(config, settings, options);
-        Self { server, client_config: trusting(made.cert.der()), directory }
+        Self { server, client_config: trusting(made.cert.der()), _directory: directory }
     }
 
     fn member(&self) -> TlsClient {
@@ -48,13 +46,6 @@ impl Secure {
         let mut client = Client::over(stream, &format!("wss://localhost/rt/{HASH}"));
         client.join("room", false, false);
         client
-    }
-}
-
-impl Drop for Secure {
-    fn drop(&mut self) {
-        // What is left behind is in the directory for temporary files.
-        fs::remove_dir_all(&self.directory).ok();
     }
 }
 
@@ -151,7 +142,7 @@ fn a_trigger_is_asked_over_tls_when_its_certificate_is_trusted() {
         let program = Program::start_with("trigger-tls", |command| {
             command.arg("--allow-private-triggers").env_remove("SSL_CERT_FILE");
             if trusted {
-                command.env("SSL_CERT_FILE", &file);
+                command.env("SSL_CERT_FILE", &*file);
             }
         });
         program.administer("POST", "/channel/trigger", &trigger);
@@ -172,5 +163,4 @@ fn a_trigger_is_asked_over_tls_when_its_certificate_is_trusted() {
             client.read_error("trigger_failed", told);
         }
     }
-    fs::remove_file(&file).ok();
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use hub::{ChannelSettings, Secret, Settings, Trigger, TriggerActions};
+use hub::{ChannelSettings, Limits, Secret, Settings, Trigger, TriggerActions};
 use serde_json::{Value, json};
 use server::NodeOptions;
 
@@ -336,6 +336,42 @@ fn many_sessions_ask_at_once_and_each_gets_its_answer() {
         (frame["action"] == "join").then_some(())
     });
     assert_eq!(joined.count(), SESSIONS / 2);
+}
+
+#[test]
+fn when_too_much_waits_on_the_whole_node_its_sender_is_told_and_stays_connected() {
+    let hook = Hook::start();
+    let triggers = vec![trigger(1, "message", format!("http://127.0.0.1:{}/", hook.port))];
+    let mut config = support::config();
+    config.allow_private_triggers = true;
+    let settings = Settings::new(HASH.to_owned(), rows()).with_triggers(triggers);
+    let limits = Limits { waiting_in_all: 3_000, ..Limits::default() };
+    let options = NodeOptions { shards: 2, limits, ..NodeOptions::default() };
+    let server = Server::serving(config, settings, options);
+    // They live on different threads.
+    let [mut thor, mut loki] = [(); 2].map(|()| server.member("asked"));
+    let said = format!("\"{}\"", "x".repeat(1_000));
+    let mut asked = Vec::new();
+    for client in [&mut thor, &mut loki] {
+        client.say("asked", &said);
+        asked.push(hook.next());
+    }
+    assert_eq!(server.metric("xano_waiting_bytes"), 2 * (1_002 + 128));
+    for client in [&mut thor, &mut loki] {
+        client.say("asked", &said);
+        client.read_error("overloaded", "The server is overloaded; the message was not sent.");
+    }
+    assert_eq!((server.reached("waiting_in_all"), server.reached("waiting_requests")), (2, 0));
+    asked.iter_mut().for_each(|asked| asked.answer("200 OK", "\"allowed\""));
+    for client in [&mut thor, &mut loki] {
+        for _ in 0..2 {
+            assert_eq!(client.read("message")["payload"], "allowed");
+        }
+    }
+    server.await_metric("xano_waiting_bytes", 0);
+    thor.say("asked", &said);
+    hook.next().answer("200 OK", "");
+    loki.read("message");
 }
 
 #[cfg(target_os = "linux")]

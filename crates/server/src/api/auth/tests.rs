@@ -12,7 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::ForeignIssuers;
+use crate::auth::{ForeignIssuers, SigningKey};
 
 const KEY: SigningKey = SigningKey::from_random([3; 32]);
 const OPTIONS: AccountOptions = AccountOptions {
@@ -22,14 +22,10 @@ const OPTIONS: AccountOptions = AccountOptions {
 };
 
 /// The accounts of a new store, whose passwords cost little.
-fn accounts(name: &str, options: AccountOptions) -> Accounts {
-    let folder = std::env::temp_dir().join(format!("xano-accounts-{}-{name}", std::process::id()));
-    // What a run of the same number has left behind.
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).expect("a temporary directory can be made");
-    let store = Store::open(&folder.join("settings.db"), "hash").expect("the store opens");
-    let verifier = Verifier::new(&KEY, ForeignIssuers::default()).expect("there are no others");
-    with_passwords(Arc::new(store), Arc::new(verifier), options, Passwords::costing(64, 1))
+fn accounts(options: AccountOptions) -> Accounts {
+    let verifier = Verifier::new(Arc::new(KEY.into()), ForeignIssuers::default());
+    let verifier = Arc::new(verifier.expect("there are no others"));
+    with_passwords(Arc::new(Store::in_memory()), verifier, options, Passwords::costing(64, 1))
 }
 
 fn with_passwords(
@@ -39,7 +35,7 @@ fn with_passwords(
     passwords: Passwords,
 ) -> Accounts {
     let attempts = Mutex::new(Attempts::new(options.attempts));
-    let parts = Parts { store, key: KEY, verifier, options, attempts, passwords };
+    let parts = Parts { store, keys: Arc::new(KEY.into()), verifier, options, attempts, passwords };
     Accounts { parts: Arc::new(parts) }
 }
 
@@ -76,7 +72,7 @@ fn thor() -> Value {
 
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_address_are_the_same_answer_and_the_same_work() {
-    let accounts = accounts("same", OPTIONS);
+    let accounts = accounts(OPTIONS);
     assert_eq!(ask(&accounts, "/signup", &thor()).await.0, StatusCode::OK);
     accounts.parts.passwords.computed();
     let mut answers = Vec::new();
@@ -94,7 +90,7 @@ async fn a_wrong_password_and_an_unknown_address_are_the_same_answer_and_the_sam
 
 #[tokio::test]
 async fn an_address_is_one_address_however_it_is_written() {
-    let accounts = accounts("written", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let sign_up = |email: &str| {
         let mut input = thor();
         input["email"] = email.into();
@@ -115,7 +111,7 @@ async fn an_address_is_one_address_however_it_is_written() {
 
 #[tokio::test]
 async fn a_password_is_one_password_from_any_keyboard() {
-    let accounts = accounts("keyboard", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let mut input = thor();
     input["password"] = "mj\u{f6}lnir!".into();
     assert_eq!(ask(&accounts, "/signup", &input).await.0, StatusCode::OK);
@@ -143,7 +139,7 @@ async fn check_input(accounts: &Accounts, changes: Value, param: &str, words: &s
 
 #[tokio::test]
 async fn a_field_that_is_wrong_is_named() {
-    let accounts = accounts("fields", OPTIONS);
+    let accounts = accounts(OPTIONS);
     for param in ["name", "email", "password"] {
         check_input(&accounts, json!({ param: null }), param, &format!("Missing param: {param}"))
             .await;
@@ -166,7 +162,7 @@ async fn a_field_that_is_wrong_is_named() {
 
 #[tokio::test]
 async fn what_is_as_long_as_it_may_be_is_taken() {
-    let accounts = accounts("longest", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let name: String = "\u{1f528}".repeat(100);
     let password = "\u{1f528}".repeat(128);
     let email = format!("{}@asgard.example", "x".repeat(239));
@@ -180,7 +176,7 @@ async fn what_is_as_long_as_it_may_be_is_taken() {
 
 #[tokio::test]
 async fn what_is_no_json_is_told_and_what_is_too_much_is_not_read() {
-    let accounts = accounts("json", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let long = json!({ "password": "x".repeat(MAX_BODY) }).to_string();
     let in_order = r#"["Thor", "thor@asgard.example", "by my hammer"]"#;
     for input in ["", "{", "[1]", "\"text\"", in_order, &long] {
@@ -208,7 +204,7 @@ impl hyper::body::Body for Never {
 
 #[tokio::test]
 async fn a_request_that_does_not_come_whole_is_not_waited_for() {
-    let accounts = accounts("slow", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let peer = PeerAddress::from("192.0.2.1".parse::<IpAddr>().expect("it is an address"));
     let request = Request::post("/login").header("content-type", "application/json");
     let request = request.extension(peer).body(body::Body::new(Never)).expect("it is a request");
@@ -220,7 +216,7 @@ async fn a_request_that_does_not_come_whole_is_not_waited_for() {
 
 #[tokio::test]
 async fn each_address_has_its_own_number_of_attempts() {
-    let accounts = accounts("attempts", AccountOptions { attempts: 2, ..OPTIONS });
+    let accounts = accounts(AccountOptions { attempts: 2, ..OPTIONS });
     let input = json!({ "email": "thor@asgard.example", "password": "guess one" }).to_string();
     let ask = |address: &'static str, path: &'static str| {
         let (accounts, input) = (accounts.clone(), input.clone());
@@ -244,7 +240,7 @@ async fn each_address_has_its_own_number_of_attempts() {
 
 #[tokio::test]
 async fn who_comes_while_too_many_passwords_wait_is_asked_to_come_again() {
-    let idle = accounts("busy", OPTIONS);
+    let idle = accounts(OPTIONS);
     let Parts { store, verifier, .. } = &*idle.parts;
     let (store, verifier) = (Arc::clone(store), Arc::clone(verifier));
     let busy = with_passwords(store, verifier, OPTIONS, Passwords::overworked());
@@ -260,7 +256,7 @@ async fn who_comes_while_too_many_passwords_wait_is_asked_to_come_again() {
 
 #[tokio::test]
 async fn where_nobody_can_sign_up_who_has_can_still_log_in() {
-    let open = accounts("closed", OPTIONS);
+    let open = accounts(OPTIONS);
     assert_eq!(ask(&open, "/signup", &thor()).await.0, StatusCode::OK);
     let Parts { store, verifier, passwords, .. } = &*open.parts;
     let options = AccountOptions { sign_up: SignUpPolicy::Closed, ..OPTIONS };
@@ -278,7 +274,7 @@ async fn where_nobody_can_sign_up_who_has_can_still_log_in() {
 
 #[tokio::test]
 async fn when_passwords_come_to_cost_more_they_are_hashed_again() {
-    let cheap = accounts("rehash", OPTIONS);
+    let cheap = accounts(OPTIONS);
     assert_eq!(ask(&cheap, "/signup", &thor()).await.0, StatusCode::OK);
     let Parts { store, verifier, .. } = &*cheap.parts;
     let dear = with_passwords(
@@ -297,7 +293,7 @@ async fn when_passwords_come_to_cost_more_they_are_hashed_again() {
 
 #[tokio::test]
 async fn two_who_sign_up_with_one_address_at_once_are_told_apart() {
-    let accounts = accounts("race", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let input = thor();
     let (first, second) =
         tokio::join!(ask(&accounts, "/signup", &input), ask(&accounts, "/signup", &input));
@@ -308,7 +304,7 @@ async fn two_who_sign_up_with_one_address_at_once_are_told_apart() {
 
 #[tokio::test]
 async fn only_tokens_of_this_server_for_people_of_this_server_say_who_one_is() {
-    let accounts = accounts("bearer", OPTIONS);
+    let accounts = accounts(OPTIONS);
     let (_, answer) = ask(&accounts, "/signup", &thor()).await;
     let token = answer["authToken"].as_str().expect("there is a token");
     assert_eq!(accounts.bearer(token).await.expect("the token is good").id, 1);

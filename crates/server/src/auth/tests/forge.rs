@@ -1,6 +1,7 @@
 //! Tokens as anybody may make them, and the identities they are held against.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -27,7 +28,7 @@ pub(super) fn verifier(keys: &[PathBuf], names: &str) -> Verifier {
     let names = if names.is_empty() { Ok(ClaimNames::default()) } else { names.parse() };
     let names = names.expect("the names are right");
     let foreign = ForeignIssuers { keys: keys.to_vec(), names, ..ForeignIssuers::default() };
-    Verifier::new(&OWN, foreign).expect("the keys are right")
+    Verifier::new(Arc::new(OWN.into()), foreign).expect("the keys are right")
 }
 
 pub(super) fn token(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {

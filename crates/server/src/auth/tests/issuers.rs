@@ -6,37 +6,29 @@ use std::path::PathBuf;
 use protocol::RowId;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::super::*;
 use super::forge::*;
 
 /// Files with public keys, removed when dropped.
-pub(super) struct Files(PathBuf);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    pub(super) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("xano-auth-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary directory can be made");
-        Self(path)
+    pub(super) fn new() -> Self {
+        Self(TempDir::new().expect("a temporary directory can be made"))
     }
 
     pub(super) fn add(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         fs::write(&path, text).expect("a file can be written");
         path
     }
 }
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        // What is left behind is in the directory for temporary files.
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
-
 #[test]
 fn the_token_does_not_choose_how_a_key_is_used() {
-    let files = Files::new("confusion");
+    let files = Files::new();
     let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key can be made");
     let keys = [files.add("rsa", RSA_KEY), files.add("ec", &ec.public_key_pem())];
     let verifier = verifier(&keys, "");
@@ -65,7 +57,7 @@ fn the_token_does_not_choose_how_a_key_is_used() {
 
 #[test]
 fn every_algorithm_of_other_issuers_is_understood() {
-    let files = Files::new("algorithms");
+    let files = Files::new();
     let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key can be made");
     let ed = KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
     let keys = [
@@ -90,7 +82,7 @@ fn every_algorithm_of_other_issuers_is_understood() {
 
 #[test]
 fn the_times_of_other_issuers_are_kept_where_there_are_any() {
-    let files = Files::new("times");
+    let files = Files::new();
     let ed = KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
     let verifier = verifier(&[files.add("ed", &ed.public_key_pem())], "");
     for (more, expected) in [
@@ -109,7 +101,7 @@ fn the_times_of_other_issuers_are_kept_where_there_are_any() {
 
 #[test]
 fn while_keys_are_changed_the_tokens_of_both_are_good() {
-    let files = Files::new("rotation");
+    let files = Files::new();
     let make = || KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
     let [old, new, strange] = [make(), make(), make()];
     let signed = |key| token(r#"{"alg":"EdDSA"}"#, r#"{"dbo_id":1,"row_id":1}"#, eddsa(key));
@@ -129,7 +121,7 @@ fn while_keys_are_changed_the_tokens_of_both_are_good() {
 
 #[test]
 fn other_issuers_may_call_the_claims_what_they_like() {
-    let files = Files::new("names");
+    let files = Files::new();
     let ed = KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
     let keys = [files.add("ed", &ed.public_key_pem())];
     let claims = r#"{"sub":"17","https://a.b/meta":{"a":1},"tbl":6,"dbo_id":0,"row_id":[]}"#;
@@ -165,16 +157,19 @@ fn names_that_do_not_exist_are_told() {
 
 #[test]
 fn keys_that_cannot_be_used_are_named() {
-    let files = Files::new("bad-keys");
+    let files = Files::new();
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect("a key can be made");
     let read = |path: PathBuf| {
         let keys = vec![path.clone()];
-        let error = Verifier::new(&OWN, ForeignIssuers { keys, ..ForeignIssuers::default() });
+        let error = Verifier::new(
+            Arc::new(OWN.into()),
+            ForeignIssuers { keys, ..ForeignIssuers::default() },
+        );
         let error = error.expect_err("the key is of no use");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         error
     };
-    assert!(matches!(read(files.0.join("nothing")), KeyError::File { .. }));
+    assert!(matches!(read(files.0.path().join("nothing")), KeyError::File { .. }));
     let broken = files.add("broken", "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----\n");
     assert!(matches!(read(broken), KeyError::File { .. }));
     for text in ["", "hello", &p384.serialize_pem()] {

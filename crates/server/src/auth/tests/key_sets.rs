@@ -53,12 +53,12 @@ fn set(keys: &[Value]) -> String {
 
 fn with_set(path: &Path) -> Result<Verifier, KeyError> {
     let key_sets = vec![KeySetSource::File(path.to_owned())];
-    Verifier::new(&OWN, ForeignIssuers { key_sets, ..ForeignIssuers::default() })
+    Verifier::new(Arc::new(OWN.into()), ForeignIssuers { key_sets, ..ForeignIssuers::default() })
 }
 
 /// A verifier that has read these keys from a file.
-fn knowing(name: &str, keys: &[Value]) -> Verifier {
-    let files = Files::new(&format!("set-{name}"));
+fn knowing(keys: &[Value]) -> Verifier {
+    let files = Files::new();
     with_set(&files.add("jwks", &set(keys))).expect("the set is right")
 }
 
@@ -82,14 +82,11 @@ fn check(verifier: &Verifier, token: &str, expected: Result<(), TokenError>) {
 #[test]
 fn every_kind_of_key_is_understood() {
     let (ec, ed) = (ec_key(), ed_key());
-    let verifier = knowing(
-        "kinds",
-        &[
-            rsa_jwk(RSA_KEY, 256, &json!({ "kid": "r", "use": "sig", "alg": "RS256" })),
-            ec_jwk(&ec, &json!({ "kid": "e", "key_ops": ["verify"] })),
-            ed_jwk(&ed, &json!({ "kid": "d", "alg": "EdDSA", "x5t": "ignored" })),
-        ],
-    );
+    let verifier = knowing(&[
+        rsa_jwk(RSA_KEY, 256, &json!({ "kid": "r", "use": "sig", "alg": "RS256" })),
+        ec_jwk(&ec, &json!({ "kid": "e", "key_ops": ["verify"] })),
+        ed_jwk(&ed, &json!({ "kid": "d", "alg": "EdDSA", "x5t": "ignored" })),
+    ]);
     let thor = r#"{"name":"Thor"}"#;
     check_identity(verifier.verify(RSA_TOKEN.as_bytes()), 4, text("9f1c"), thor);
     check(&verifier, &signed("ES256", Some("e"), es256(&ec)), Ok(()));
@@ -102,7 +99,7 @@ fn every_kind_of_key_is_understood() {
 fn a_token_that_names_a_key_is_good_by_that_key_alone() {
     let (a, b) = (ec_key(), ec_key());
     let verifier =
-        knowing("named", &[ec_jwk(&a, &json!({ "kid": "a" })), ec_jwk(&b, &json!({ "kid": "b" }))]);
+        knowing(&[ec_jwk(&a, &json!({ "kid": "a" })), ec_jwk(&b, &json!({ "kid": "b" }))]);
     check(&verifier, &signed("ES256", Some("a"), es256(&a)), Ok(()));
     check(&verifier, &signed("ES256", Some("b"), es256(&b)), Ok(()));
     check(&verifier, &signed("ES256", Some("a"), es256(&b)), Err(TokenError::Signature));
@@ -128,7 +125,7 @@ fn a_token_that_names_a_key_is_good_by_that_key_alone() {
 fn keys_of_one_name_are_all_tried_and_each_by_its_own_algorithm() {
     let (a, b, ed) = (ec_key(), ec_key(), ed_key());
     let same = json!({ "kid": "same" });
-    let verifier = knowing("same", &[ec_jwk(&a, &same), ed_jwk(&ed, &same), ec_jwk(&b, &same)]);
+    let verifier = knowing(&[ec_jwk(&a, &same), ed_jwk(&ed, &same), ec_jwk(&b, &same)]);
     for token in [
         signed("ES256", Some("same"), es256(&a)),
         signed("ES256", Some("same"), es256(&b)),
@@ -150,7 +147,7 @@ fn what_a_set_makes_public_is_no_secret_to_sign_with() {
         ec_jwk(&ec, &json!({ "kid": "e" })),
         ed_jwk(&ed, &json!({ "kid": "d" })),
     ];
-    let verifier = knowing("public", &keys);
+    let verifier = knowing(&keys);
     let n = pem_content(RSA_KEY);
     let secrets = [
         n[24..].to_vec(),
@@ -205,13 +202,13 @@ fn keys_that_are_not_for_this_are_passed_over() {
         json!("text"),
         json!(null),
     ];
-    let verifier = knowing("unusable", &unusable);
+    let verifier = knowing(&unusable);
     check(&verifier, &signed("HS256", None, hs256(&secret)), Err(TokenError::Signature));
     check(&verifier, &signed("ES256", None, es256(&ec)), Err(TokenError::Algorithm));
     check(&verifier, &signed("EdDSA", None, eddsa(&ed)), Err(TokenError::Algorithm));
     check(&verifier, RSA_TOKEN, Err(TokenError::Algorithm));
     let with_good = [&unusable[..], &[ec_jwk(&ec, &json!({}))]].concat();
-    check(&knowing("good", &with_good), &signed("ES256", None, es256(&ec)), Ok(()));
+    check(&knowing(&with_good), &signed("ES256", None, es256(&ec)), Ok(()));
 }
 
 #[test]
@@ -219,13 +216,13 @@ fn a_number_is_the_same_number_with_zeros_in_front() {
     let mut key = rsa_jwk(RSA_KEY, 256, &json!({ "e": "AAEAAQ" }));
     let der = pem_content(RSA_KEY);
     key["n"] = base64(&[&[0, 0], &der[der.len() - 261..der.len() - 5]].concat()).into();
-    check(&knowing("zeros", &[key]), RSA_TOKEN, Ok(()));
+    check(&knowing(&[key]), RSA_TOKEN, Ok(()));
 }
 
 #[test]
 fn only_a_token_that_a_new_key_could_verify_is_worth_a_fetch() {
     let (known, other) = (ec_key(), ec_key());
-    let verifier = knowing("worth", &[ec_jwk(&known, &json!({ "kid": "known" }))]);
+    let verifier = knowing(&[ec_jwk(&known, &json!({ "kid": "known" }))]);
     check(&verifier, &signed("ES256", Some("new"), es256(&other)), Err(TokenError::UnknownKey));
     check(&verifier, &signed("ES256", Some("known"), es256(&other)), Err(TokenError::Signature));
     check(&verifier, &signed("ES256", None, es256(&other)), Err(TokenError::Signature));
@@ -239,7 +236,7 @@ fn only_a_token_that_a_new_key_could_verify_is_worth_a_fetch() {
 
 #[test]
 fn a_key_from_a_file_has_no_name_and_answers_to_all() {
-    let files = Files::new("both");
+    let files = Files::new();
     let (pem, listed) = (ec_key(), ec_key());
     let foreign = ForeignIssuers {
         keys: vec![files.add("pem", &pem.public_key_pem())],
@@ -248,7 +245,7 @@ fn a_key_from_a_file_has_no_name_and_answers_to_all() {
         )],
         ..ForeignIssuers::default()
     };
-    let verifier = Verifier::new(&OWN, foreign).expect("the keys are right");
+    let verifier = Verifier::new(Arc::new(OWN.into()), foreign).expect("the keys are right");
     check(&verifier, &signed("ES256", Some("anything"), es256(&pem)), Ok(()));
     check(&verifier, &signed("ES256", Some("listed"), es256(&listed)), Ok(()));
     let stranger = signed("ES256", Some("anything"), es256(&ec_key()));
@@ -257,7 +254,7 @@ fn a_key_from_a_file_has_no_name_and_answers_to_all() {
 
 #[test]
 fn what_is_no_key_set_is_told_with_its_place() {
-    let files = Files::new("no-set");
+    let files = Files::new();
     let too_many: Vec<_> = (0..65).map(|_| json!({})).collect();
     let long = format!("{{\"keys\":[{}]}}", " ".repeat(256 << 10));
     for (text, words) in [
@@ -302,7 +299,7 @@ fn an_address_is_told_from_a_file() {
 }
 
 fn demanding(audiences: &[&str], issuers: &[&str], key: &KeyPair) -> Verifier {
-    let files = Files::new(&format!("demanding-{}-{}", audiences.len(), issuers.len()));
+    let files = Files::new();
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let foreign = ForeignIssuers {
         keys: vec![files.add("pem", &key.public_key_pem())],
@@ -310,7 +307,7 @@ fn demanding(audiences: &[&str], issuers: &[&str], key: &KeyPair) -> Verifier {
         issuers: owned(issuers),
         ..ForeignIssuers::default()
     };
-    Verifier::new(&OWN, foreign).expect("the key is right")
+    Verifier::new(Arc::new(OWN.into()), foreign).expect("the key is right")
 }
 
 #[test]
@@ -368,7 +365,7 @@ fn a_good_token_says_until_when_it_is_good() {
 #[test]
 fn only_a_token_of_this_server_is_its_own() {
     let ec = ec_key();
-    let verifier = knowing("own", &[ec_jwk(&ec, &json!({ "kid": "e" }))]);
+    let verifier = knowing(&[ec_jwk(&ec, &json!({ "kid": "e" }))]);
     let foreign = signed("ES256", Some("e"), es256(&ec));
     check(&verifier, &foreign, Ok(()));
     let own = |token: &str| verifier.verify_own(token.as_bytes()).map(drop);
