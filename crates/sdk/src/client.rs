@@ -395,7 +395,8 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    fn is_connecting(&self, connection: ConnectionId) -> bool {
+    /// Whether this attempt to connect is still open.
+    pub fn is_connecting(&self, connection: ConnectionId) -> bool {
         connection == self.connection && matches!(self.state, State::Connecting { .. })
     }
 

@@ -52,19 +52,16 @@ const PREFIXES: usize = 2;
 /// How many bytes are written as one character: the printable ASCII characters, without the quote,
 /// the backslash and the prefixes.
 const SINGLE: usize = 95 - 2 - PREFIXES;
-const DECODER: &str = r#"const order = [...new Set([FREQUENT, ...Array(256).keys()])];
+/// A loop over a table, as browsers run it before they have had time to make it fast.
+const DECODER: &str = r#"const text = "TEXT";
+const order = [...new Set([FREQUENT, ...Array(256).keys()])];
+const ranks = new Uint8Array(127);
+let rank = 0;
+for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = rank++;
 const bytes = new Uint8Array(LENGTH);
-let at = 0;
-let rare = 0;
-for (const character of "TEXT") {
-  const code = character.charCodeAt(0);
-  const rank = code - 32 - (code > 34) - (code > 92);
-  if (!rare && rank < 2) {
-    rare = 91 + 93 * rank;
-  } else {
-    bytes[at++] = order[rare ? rare + rank : rank - 2];
-    rare = 0;
-  }
+for (let at = 0, from = 0; at < LENGTH; at++) {
+  rank = ranks[text.charCodeAt(from++)];
+  bytes[at] = order[rank < 2 ? 91 + 93 * rank + ranks[text.charCodeAt(from++)] : rank - 2];
 }
 export default bytes;
 "#;

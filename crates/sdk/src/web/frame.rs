@@ -43,12 +43,7 @@ pub(super) fn to_js(event: &Event<JsValue>) -> JsValue {
         }
         Event::Done => (Action::Ack.name(), Fields::new(), Fields::new()),
     };
-    let seen = Seen {
-        action: action.to_owned(),
-        options: options.0,
-        payload: payload.0,
-        ..Seen::default()
-    };
+    let seen = Seen { action, options: Js(options.0), payload: Js(payload.0) };
     to_value(&seen).unwrap_or_default()
 }
 
@@ -120,22 +115,12 @@ fn stringify(
 #[serde(transparent)]
 struct Js(#[serde(with = "preserve")] JsValue);
 
-/// A frame of the server, as far as listeners see it.
-#[derive(Default, Serialize)]
-pub(super) struct Seen {
-    pub(super) action: String,
-    #[serde(with = "preserve")]
-    pub(super) client: JsValue,
-    #[serde(with = "preserve")]
-    pub(super) options: JsValue,
-    #[serde(with = "preserve")]
-    pub(super) payload: JsValue,
-    #[serde(skip_serializing_if = "JsValue::is_undefined", with = "preserve")]
-    pub(super) id: JsValue,
-    #[serde(skip_serializing_if = "JsValue::is_undefined", with = "preserve")]
-    pub(super) ts: JsValue,
-    #[serde(skip_serializing_if = "JsValue::is_undefined", with = "preserve")]
-    pub(super) seq: JsValue,
+/// What listeners see of an event of the SDK's own.
+#[derive(Serialize)]
+struct Seen {
+    action: &'static str,
+    options: Js,
+    payload: Js,
 }
 
 /// A small object, without serde: each type that it serializes adds some hundred bytes to the module,

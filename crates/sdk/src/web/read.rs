@@ -2,12 +2,10 @@
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
-use js_sys::{Array, Function, JSON, Reflect};
+use js_sys::{Array, Function, Reflect};
 use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
-use serde_wasm_bindgen::to_value;
 use wasm_bindgen::prelude::*;
 
-use super::frame::Seen;
 use crate::{ChannelOptions, Config, Frame, Joined, Listener, Member, News, PingInterval, Refused};
 
 /// The settings of an application; what is no text counts as not set.
@@ -48,27 +46,22 @@ pub(super) fn listener(first: &JsValue, second: JsValue, third: JsValue) -> List
     Listener { action, on_action: on_action.dyn_into().ok(), on_error: on_error.dyn_into().ok() }
 }
 
-/// A frame of the server; `None` when the text is none.
-pub(super) fn frame(text: &str) -> Option<Frame<JsValue>> {
-    let frame = JSON::parse(text).ok().filter(JsValue::is_object)?.unchecked_into::<Envelope>();
-    let seen = Seen {
-        action: frame.action().as_string()?,
-        client: present(frame.client()),
-        options: present(frame.options()),
-        // The one field in which null and nothing are not the same.
-        payload: frame.payload(),
-        id: present(frame.id()),
-        ts: present(frame.ts()),
-        seq: present(frame.seq()),
-    };
-    let channel = match seen.options.is_object() {
-        true => present(seen.options.unchecked_ref::<Envelope>().channel()),
+/// A frame of the server; `None` when it is none. Listeners get it as it was parsed.
+pub(super) fn frame(data: &JsValue) -> Option<Frame<JsValue>> {
+    let frame = parse(data).ok().filter(JsValue::is_object)?.unchecked_into::<Envelope>();
+    let action = frame.action().as_string()?;
+    if frame.client().is_null() {
+        frame.set_client(&JsValue::UNDEFINED);
+    }
+    let options = frame.options();
+    let channel = match options.is_object() {
+        true => present(options.unchecked_ref::<Envelope>().channel()),
         false => JsValue::UNDEFINED,
     };
     let channel = if channel.is_undefined() { None } else { Some(channel.as_string()?) };
-    let news = news(Action::parse(&seen.action), &seen.options, &seen.payload);
-    let seq = number(&seen.seq);
-    Some(Frame { body: to_value(&seen).ok()?, action: seen.action, channel, seq, news })
+    let news = news(Action::parse(&action), &options, &frame.payload());
+    let seq = number(&frame.seq());
+    Some(Frame { body: frame.into(), action, channel, seq, news })
 }
 
 fn news(action: Option<Action>, options: &JsValue, payload: &JsValue) -> News<JsValue> {
@@ -158,6 +151,10 @@ fn present(value: JsValue) -> JsValue {
 
 #[wasm_bindgen]
 extern "C" {
+    /// js-sys has it for text that is in the module's memory only.
+    #[wasm_bindgen(catch, js_namespace = JSON)]
+    fn parse(text: &JsValue) -> Result<JsValue, JsValue>;
+
     /// What every frame has. Getters of their own, as these are read for every frame: a getter by
     /// name would carry the name over each time.
     type Envelope;
@@ -168,17 +165,14 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn client(this: &Envelope) -> JsValue;
 
+    #[wasm_bindgen(method, setter)]
+    fn set_client(this: &Envelope, client: &JsValue);
+
     #[wasm_bindgen(method, getter)]
     fn options(this: &Envelope) -> JsValue;
 
     #[wasm_bindgen(method, getter)]
     fn payload(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, getter)]
-    fn id(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, getter)]
-    fn ts(this: &Envelope) -> JsValue;
 
     #[wasm_bindgen(method, getter)]
     fn seq(this: &Envelope) -> JsValue;

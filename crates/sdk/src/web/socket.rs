@@ -1,4 +1,7 @@
 //! The browser's WebSocket.
+//!
+//! Frames are taken before gloo sees them: it would copy each text into the module's memory, from
+//! where `JSON.parse` would have it copied back.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,7 +10,7 @@ use std::rc::Rc;
 use futures_core::Stream;
 use futures_sink::Sink;
 use gloo_net::websocket::futures::WebSocket;
-use gloo_net::websocket::{Message, State, WebSocketError};
+use gloo_net::websocket::{State, WebSocketError};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -36,9 +39,39 @@ impl Socket {
             Some(token) => web_sys::WebSocket::new_with_str(url, token),
             None => web_sys::WebSocket::new(url),
         }?;
-        let events = WebSocket::try_from(raw.clone()).map_err(|_| JsValue::UNDEFINED)?;
-        spawn_local(receive(core.clone(), connection, events));
-        Ok(Self { connection, raw })
+        let socket = Self { connection, raw };
+        let frames = socket.take_frames(core);
+        let events = WebSocket::try_from(socket.raw.clone()).map_err(|_| JsValue::UNDEFINED)?;
+        spawn_local(receive(core.clone(), socket.clone(), events, frames));
+        Ok(socket)
+    }
+
+    /// Calls the core for each frame, as long as what is returned lives.
+    fn take_frames(&self, core: &Rc<Core>) -> Closure<dyn FnMut(MessageEvent)> {
+        let (core, socket) = (core.clone(), self.clone());
+        let take = Closure::new(move |event: MessageEvent| {
+            // `ws` for Node.js has no such method, and gloo sees the frame in vain.
+            let _ = event.stop_immediate_propagation();
+            socket.report_open(&core);
+            let (connection, frame) = (socket.connection, read::frame(&event.data()));
+            core.report(|client, now| match frame {
+                Some(frame) => client.handle_frame(connection, frame, now),
+                None => client.handle_malformed(connection, now),
+            });
+        });
+        // Who asks first is called first.
+        self.raw.set_onmessage(Some(take.as_ref().unchecked_ref()));
+        take
+    }
+
+    /// Once for each socket: its first frame may come before gloo's report that it is open.
+    fn report_open(&self, core: &Rc<Core>) {
+        let connection = self.connection;
+        if core.client.borrow().is_connecting(connection)
+            && self.raw.ready_state() == web_sys::WebSocket::OPEN
+        {
+            core.report(|client, now| client.handle_open(connection, now));
+        }
     }
 
     /// Sends a frame.
@@ -60,32 +93,37 @@ impl Socket {
 }
 
 /// Reports what happens to a socket until it is closed.
-async fn receive(core: Rc<Core>, connection: ConnectionId, mut socket: WebSocket) {
+async fn receive(
+    core: Rc<Core>,
+    socket: Socket,
+    mut events: WebSocket,
+    frames: Closure<dyn FnMut(MessageEvent)>,
+) {
     // Ready means that the attempt is over, not that it succeeded.
-    let _ = poll_fn(|context| Pin::new(&mut socket).poll_ready(context)).await;
-    if matches!(socket.state(), State::Open) {
-        core.report(|client, now| client.handle_open(connection, now));
+    let _ = poll_fn(|context| Pin::new(&mut events).poll_ready(context)).await;
+    if matches!(events.state(), State::Open) {
+        socket.report_open(&core);
     }
-    while let Some(event) = poll_fn(|context| Pin::new(&mut socket).poll_next(context)).await {
-        match event {
-            Ok(message) => {
-                let frame = match &message {
-                    Message::Text(text) => read::frame(text),
-                    Message::Bytes(_) => None,
-                };
-                core.report(|client, now| match frame {
-                    Some(frame) => client.handle_frame(connection, frame, now),
-                    None => client.handle_malformed(connection, now),
-                });
-            }
-            Err(WebSocketError::ConnectionClose(close)) => {
-                let random = js_sys::Math::random();
-                core.report(|client, now| {
-                    client.handle_close(connection, (close.code, &close.reason), now, random);
-                });
-            }
-            // A close event follows.
-            Err(_) => {}
+    while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
+        // What else there is are frames, and errors that a close event follows.
+        if let Err(WebSocketError::ConnectionClose(close)) = event {
+            let random = js_sys::Math::random();
+            core.report(|client, now| {
+                client.handle_close(socket.connection, (close.code, &close.reason), now, random);
+            });
         }
     }
+    socket.raw.set_onmessage(None);
+    drop(frames);
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type MessageEvent;
+
+    #[wasm_bindgen(method, getter)]
+    fn data(this: &MessageEvent) -> JsValue;
+
+    #[wasm_bindgen(method, catch, js_name = stopImmediatePropagation)]
+    fn stop_immediate_propagation(this: &MessageEvent) -> Result<(), JsValue>;
 }
