@@ -11,10 +11,13 @@ export class Server {
   #process;
   #folder;
   #options;
+  #fileSize;
   #paused = false;
 
-  static async start({ demo = true, options = [] } = {}) {
+  /** `fileSize` is how many bytes its files may have, as if the disk were full from then on. */
+  static async start({ demo = true, options = [], fileSize } = {}) {
     const server = new Server();
+    server.#fileSize = fileSize;
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
     server.#options = demo ? ["--demo", ...options] : options;
     try {
@@ -65,6 +68,19 @@ export class Server {
     this.#paused = true;
   }
 
+  /** Goes on after {@link pause}, and finds all that has come meanwhile. */
+  goOn() {
+    this.#process.kill("SIGCONT");
+    this.#paused = false;
+  }
+
+  /** The page of its metrics. */
+  async metrics() {
+    const response = await fetch(`${this.origin}/metrics`, { headers: { authorization: `Bearer ${this.adminToken}` } });
+    assert.equal(response.status, 200);
+    return response.text();
+  }
+
   async dispose() {
     // One that is paused takes no other signal.
     await this.stop(this.#paused ? "SIGKILL" : "SIGTERM");
@@ -74,9 +90,10 @@ export class Server {
   async #run(listen) {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
-    const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", "--drain-window", "0", ...this.#options];
+    const serve = [binary, "serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", "--drain-window", "0", ...this.#options];
+    const [program, ...args] = this.#fileSize === undefined ? serve : ["sh", "-c", limitFiles(this.#fileSize), "sh", ...serve];
     this.#paused = false;
-    this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });
     const told = [];
     await new Promise((resolve, reject) => {
@@ -94,3 +111,6 @@ export class Server {
     this.port = Number(address[2]);
   }
 }
+
+/** What a shell says to run a program whose files do not grow: writing fails, and no signal ends it. */
+const limitFiles = (bytes) => `trap '' XFSZ; ulimit -f ${Math.ceil(bytes / 512)}; exec "$@"`;
