@@ -84,6 +84,19 @@ describe("a case that does not hold", () => {
     await check(`H joins room\n`, /line 9: a webhook does not do this/);
   });
 
+  test("is told with the line that does not hold among those that are repeated", async () => {
+    const ping = '  A> {"action":"ping"}\n';
+    await check(`2 times\n${ping}  A< {"action":"pang<#>"}\n`, /line 8: [^]*the line is: A< {"action":"pang1"}$/);
+    await check(`A joins room\nrepeat until A< {"action":"pang"}\n${ping}`, /line 7: it has not come in 1000 rounds/);
+    await check(`often\n${ping}`, /line 6: nothing plays these lines/);
+  });
+
+  test("hears the end of a connection that was never one of WebSocket", async () => {
+    const head = HEAD.replace("covers", "serve --handshake-timeout 1s\ncovers");
+    const fault = /line 8: this came: {"end":true}/;
+    await assert.rejects(Case.parse("cases/x.txt", `${head}A dials\nA< close 1000\n`).play(), fault);
+  });
+
   test("sees who is let in and who is not", async () => {
     await check("A is refused 403 anything\n", /line 6: A was let in/);
     const head = HEAD.replace("covers", 'client A {"path":"/nowhere"}\ncovers');
