@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -62,10 +62,12 @@ export class Server {
     await once(this.#process, "exit");
   }
 
-  /** Stops it in its tracks: its connections stay open, and nothing answers until it is killed. */
-  pause() {
+  /** Stops it in its tracks: its connections stay open, and nothing answers until it goes on or is killed. */
+  async pause() {
     this.#process.kill("SIGSTOP");
     this.#paused = true;
+    const end = Date.now() + 10_000;
+    while (!(await isStopped(this.#process.pid))) assert.ok(Date.now() < end, "the server does not stop");
   }
 
   /** Goes on after {@link pause}, and finds all that has come meanwhile. */
@@ -110,6 +112,13 @@ export class Server {
     this.origin = address[1];
     this.port = Number(address[2]);
   }
+}
+
+/** A thread that has been told to stop still takes what comes until it does. Systems without `/proc` do not tell. */
+async function isStopped(pid) {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = threads.map(async (thread) => /\) T /.test(await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8")));
+  return (await Promise.all(states)).every(Boolean);
 }
 
 /** What a shell says to run a program whose files do not grow: writing fails, and no signal ends it. */
