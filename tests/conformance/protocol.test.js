@@ -34,6 +34,14 @@ describe("PROTOCOL.md is what the server does", () => {
     assert.deepEqual(namesIn("xano_limit_reached_total").filter((limit) => !shown(limit)), []);
   });
 
+  test("it has an example of every limit that nobody counts, which is called there as in the table", () => {
+    const rows = page.slice(page.indexOf("\n## Limits\n")).matchAll(/^\| (.+?) \| .+? \| (.*?) ?\| .+ \|$/gm);
+    const uncounted = [...rows].filter(([, , name]) => name === "").map(([, what]) => what);
+    const shown = (what) => examples.some(({ about }) => about.toLowerCase().includes(`\n${what}:`));
+    assert.ok(uncounted.length > 0, "the table has such limits");
+    assert.deepEqual(uncounted.filter((what) => !shown(what)), []);
+  });
+
   test("it has an example of every frame, both ways", () => {
     const frames = examples.flatMap(({ text }) => [...text.matchAll(/^ *(?!H)\S+([<>])~? .*?"action":"(\w+)"/gm)]);
     const shown = (sign) => new Set(frames.filter((frame) => frame[1] === sign).map((frame) => frame[2]));
