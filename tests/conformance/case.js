@@ -60,7 +60,7 @@ export class Case {
   /** Plays it against a server of its own. `watch` is given the server each time before it ends. */
   async play(watch = () => {}) {
     const hooks = new Map();
-    let server;
+    let [server, isLeft] = [undefined, true];
     try {
       for (const name of this.#triggers.keys()) hooks.set(name, await Webhook.start());
       const options = hooks.size > 0 ? ["--allow-private-triggers", ...this.#options] : this.#options;
@@ -78,11 +78,16 @@ export class Case {
           await server.stop();
           await server.restart();
         },
+        stop: async () => {
+          await watch(server);
+          isLeft = false;
+          await server.drain();
+        },
         pause: () => server.pause(),
         goOn: () => server.goOn(),
         expires: (name) => tokens.expiryOf(name),
       }).play(this.#lines);
-      await watch(server);
+      if (isLeft) await watch(server);
     } catch (error) {
       error.message = `${this.#file}: ${error.message}`;
       throw error;

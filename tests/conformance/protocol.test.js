@@ -37,7 +37,7 @@ describe("PROTOCOL.md is what the server does", () => {
   test("it has an example of every limit that nobody counts, which is called there as in the table", () => {
     const rows = page.slice(page.indexOf("\n## Limits\n")).matchAll(/^\| (.+?) \| .+? \| (.*?) ?\| .+ \|$/gm);
     const uncounted = [...rows].filter(([, , name]) => name === "").map(([, what]) => what);
-    const shown = (what) => examples.some(({ about }) => about.toLowerCase().includes(`\n${what}:`));
+    const shown = (what) => examples.some(({ about }) => about.toLowerCase().startsWith(`${what}:`));
     assert.ok(uncounted.length > 0, "the table has such limits");
     assert.deepEqual(uncounted.filter((what) => !shown(what)), []);
   });
@@ -58,7 +58,7 @@ describe("PROTOCOL.md is what the server does", () => {
 
 /**
  * The page's examples, as cases: `transcript` is played in the channels of the demo, `case` has a head. Each
- * with the heading above it and the prose in front of it.
+ * with the heading above it and the paragraph in front of it.
  */
 function examplesOf(page) {
   return [...page.matchAll(/^```(transcript|case)\n(.*?)^```$/gms)].map((found) => {
@@ -67,7 +67,7 @@ function examplesOf(page) {
     const line = before.split("\n").length + 1;
     return {
       title: /.*^#{2,3} (.*?)$/ms.exec(before)[1],
-      about: before.slice(Math.max(before.lastIndexOf("\n```\n"), before.lastIndexOf("\n#"))),
+      about: before.trimEnd().split("\n\n").at(-1),
       text,
       line,
       reached: new Set(),

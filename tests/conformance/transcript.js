@@ -33,8 +33,8 @@ function nest(lines) {
 /**
  * Where transcripts are played. Its world says how a client of some name connects, `open(name)`, and
  * may know how one that speaks no WebSocket does, `dial()`, an administrator, `admin(method, path, body)`,
- * webhooks by their names, `hooks`, how to `restart` the server, to `pause` it and let it `goOn`, and to wait until
- * the token of some name `expires`. cases/README.md describes the lines.
+ * webhooks by their names, `hooks`, how to `restart` the server, to let it `stop`, to `pause` it and let it `goOn`, and
+ * to wait until the token of some name `expires`. cases/README.md describes the lines.
  */
 export class Stage {
   #world;
@@ -80,6 +80,7 @@ export class Stage {
     const [, name, sign, rest] = SAID.exec(line) ?? [];
     if (name === "admin" && sign === "<") return match(this.#answer, JSON.parse(rest), this.#values, "the answer");
     if (line === "the server restarts") return this.#world.restart();
+    if (line === "the server stops") return this.#world.stop();
     if (line === "the server pauses") return this.#world.pause();
     if (line === "the server goes on") return this.#world.goOn();
     if (sign === undefined) return this.#administer(line);

@@ -62,6 +62,13 @@ export class Server {
     await once(this.#process, "exit");
   }
 
+  /** Asks it to stop, and waits until it welcomes nobody any more; it goes when its connections have been told. */
+  async drain() {
+    this.#process.kill("SIGTERM");
+    const end = Date.now() + 10_000;
+    while ((await fetch(`${this.origin}/readyz`)).ok) assert.ok(Date.now() < end, "the server does not stop");
+  }
+
   /** Stops it in its tracks: its connections stay open, and nothing answers until it goes on or is killed. */
   async pause() {
     this.#process.kill("SIGSTOP");
@@ -92,7 +99,8 @@ export class Server {
   async #run(listen) {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
-    const serve = [binary, "serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", "--drain-window", "0", ...this.#options];
+    const serve = [binary, "serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", ...this.#options];
+    if (!this.#options.includes("--drain-window")) serve.push("--drain-window", "0");
     const [program, ...args] = this.#fileSize === undefined ? serve : ["sh", "-c", limitFiles(this.#fileSize), "sh", ...serve];
     this.#paused = false;
     this.#process = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
