@@ -44,7 +44,7 @@ describe("the contract", () => {
 describe("a case that does not hold", () => {
   const HEAD = "A claim.\n\ncovers 1.3.join\nchannel {\"pattern\":\"room\",\"anonymous_clients\":true,\"presence\":true}\n\n";
   const check = async (transcript, fault) => {
-    await assert.rejects(new Case("cases/x.txt", HEAD + transcript).play(), ({ message }) => {
+    await assert.rejects(Case.parse("cases/x.txt", HEAD + transcript).play(), ({ message }) => {
       assert.match(message, fault);
       return true;
     });
@@ -77,17 +77,30 @@ describe("a case that does not hold", () => {
     const hook = 'serve --trigger-timeout 1s\nhook H {"channel":"room","actions":{"message":true}}\n\n';
     const head = HEAD.replace(/}\n\n$/, `,"client_public_messaging":true}\n${hook}`);
     const message = (payload) => `A> {"action":"message","options":{"channel":"room"},"payload":${payload}}\n`;
-    const check = (transcript, fault) => assert.rejects(new Case("cases/x.txt", `${head}A joins room\n${transcript}`).play(), fault);
+    const check = (transcript, fault) => assert.rejects(Case.parse("cases/x.txt", `${head}A joins room\n${transcript}`).play(), fault);
     await check(`${message(1)}H< {"action":"join"}\n`, /line 10: the question has the keys/);
     await check(`${message(1)}H< "<_>"\nH> false\nA< "<_>"\nH> null\n`, /line 13: there is no question to answer/);
     await check(`${message(1)}A< has trigger_failed\n`, /H was asked more than the transcript says/);
     await check(`H joins room\n`, /line 9: a webhook does not do this/);
   });
 
+  test("is told with the line that does not hold among those that are repeated", async () => {
+    const ping = '  A> {"action":"ping"}\n';
+    await check(`2 times\n${ping}  A< {"action":"pang<#>"}\n`, /line 8: [^]*the line is: A< {"action":"pang1"}$/);
+    await check(`A joins room\nrepeat until A< {"action":"pang"}\n${ping}`, /line 7: it has not come in 1000 rounds/);
+    await check(`often\n${ping}`, /line 6: nothing plays these lines/);
+  });
+
+  test("hears the end of a connection that was never one of WebSocket", async () => {
+    const head = HEAD.replace("covers", "serve --handshake-timeout 1s\ncovers");
+    const fault = /line 8: this came: {"end":true}/;
+    await assert.rejects(Case.parse("cases/x.txt", `${head}A dials\nA< close 1000\n`).play(), fault);
+  });
+
   test("sees who is let in and who is not", async () => {
     await check("A is refused 403 anything\n", /line 6: A was let in/);
     const head = HEAD.replace("covers", 'client A {"path":"/nowhere"}\ncovers');
-    const play = (line) => new Case("cases/x.txt", `${head}${line}\n`).play();
+    const play = (line) => Case.parse("cases/x.txt", `${head}${line}\n`).play();
     await assert.rejects(play("A opens"), /line 7: the handshake is answered with 404/);
     await assert.rejects(play("A is refused 403 x"), /line 7: this came: {"status":404/);
     await assert.rejects(play("A is refused 404 xyz"), /line 7: this came: {"status":404/);
@@ -95,14 +108,14 @@ describe("a case that does not hold", () => {
 
   test("can ask for a server with other options", async () => {
     const head = HEAD.replace("covers", "serve --threads 1\ncovers");
-    await new Case("cases/x.txt", `${head}A joins room\n`).play();
+    await Case.parse("cases/x.txt", `${head}A joins room\n`).play();
     const wrong = HEAD.replace("covers", "serve --threads none\ncovers");
-    await assert.rejects(new Case("cases/x.txt", `${wrong}A joins room\n`).play(), /^Error: cases\/x.txt: the server ended with code 2/);
+    await assert.rejects(Case.parse("cases/x.txt", `${wrong}A joins room\n`).play(), /^Error: cases\/x.txt: the server ended with code 2/);
   });
 
   test("has a head that says what it covers", () => {
-    assert.throws(() => new Case("cases/x.txt", "A claim.\n\nchannel {}\n\n"), /cases\/x.txt: a line `covers`/);
-    assert.throws(() => new Case("cases/x.txt", "A claim.\n\ncovers 1\nchanel {}\n\n"), /x.txt: line 4: a head has lines/);
-    assert.throws(() => new Case("cases/x.txt", "no sentence\n\ncovers 1\n\n"), /x.txt: a case is a sentence/);
+    assert.throws(() => Case.parse("cases/x.txt", "A claim.\n\nchannel {}\n\n"), /cases\/x.txt: a line `covers`/);
+    assert.throws(() => Case.parse("cases/x.txt", "A claim.\n\ncovers 1\nchanel {}\n\n"), /x.txt: line 4: a head has lines/);
+    assert.throws(() => Case.parse("cases/x.txt", "no sentence\n\ncovers 1\n\n"), /x.txt: a case is a sentence/);
   });
 });

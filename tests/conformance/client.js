@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 
 import { WebSocket } from "ws";
 
 /** A client that shows everything as it came, and the end of the connection too. */
 export class Client {
   #socket;
-  /** What came and was not read yet: texts, pongs, and at last the close code. */
-  #arrived = [];
-  #wake = () => {};
+  /** What the WebSocket's frames go over. */
+  #wire;
+  /** Texts, pongs, and at last the close code. */
+  #arrivals = new Arrivals();
   #closed;
   #fences = 0;
 
@@ -18,10 +20,8 @@ export class Client {
     const socket = new WebSocket(url, protocols, options);
     client.#socket = socket;
     client.#closed = new Promise((resolve) => socket.on("close", resolve));
-    const arrive = (arrival) => {
-      client.#arrived.push(arrival);
-      client.#wake();
-    };
+    const arrive = (arrival) => client.#arrivals.push(arrival);
+    socket.on("upgrade", (response) => (client.#wire = response.socket));
     socket.on("message", (data, isBinary) => arrive(isBinary ? { binary: data.length } : { text: data.toString() }));
     socket.on("pong", (data) => arrive({ pong: data.toString() }));
     socket.on("close", (code) => arrive({ close: code }));
@@ -50,8 +50,18 @@ export class Client {
     this.#socket.send(text);
   }
 
+  /** A part of a message, which goes on until the last. */
+  sendPart(text, isLast) {
+    this.#socket.send(text, { fin: isLast });
+  }
+
   sendBinary(bytes) {
     this.#socket.send(bytes, { binary: true });
+  }
+
+  /** What need be no frame at all. */
+  sendBytes(bytes) {
+    this.#wire.write(bytes);
   }
 
   ping(content) {
@@ -62,6 +72,15 @@ export class Client {
     this.#socket.close(code);
   }
 
+  /** Reads nothing from its socket, and so answers no pings, until it reads on. */
+  stopReading() {
+    this.#socket.pause();
+  }
+
+  readOn() {
+    this.#socket.resume();
+  }
+
   /** The next text frame, parsed. */
   async read(line) {
     const arrival = await this.next(line);
@@ -70,14 +89,8 @@ export class Client {
   }
 
   /** The next of whatever kind: `{ text }`, `{ pong }`, `{ close }` or `{ binary }`. */
-  async next(line) {
-    if (this.#arrived.length === 0) {
-      await new Promise((resolve, reject) => {
-        const patience = setTimeout(() => reject(new Error(`nothing came where this was expected: ${line}`)), 10_000);
-        this.#wake = () => resolve(clearTimeout(patience));
-      });
-    }
-    return this.#arrived.shift();
+  next(line) {
+    return this.#arrivals.next(line);
   }
 
   /** Waits for the end of the connection; its close code. */
@@ -97,5 +110,63 @@ export class Client {
   /** Ends the connection as a cable that is pulled out would. */
   end() {
     this.#socket.terminate();
+  }
+}
+
+/** A connection without a handshake: what is said on it is not framed, and of what comes only the end is told. */
+export class Dialled {
+  #socket;
+  #arrivals = new Arrivals();
+
+  static async open(port) {
+    const dialled = new Dialled();
+    dialled.#socket = connect(port, "127.0.0.1");
+    await once(dialled.#socket, "connect");
+    // Cut off is ended, too.
+    dialled.#socket.on("error", () => {});
+    dialled.#socket.on("close", () => dialled.#arrivals.push({ end: true }));
+    dialled.#socket.resume();
+    return dialled;
+  }
+
+  sendText(text) {
+    this.#socket.write(text);
+  }
+
+  next(line) {
+    return this.#arrivals.next(line);
+  }
+
+  hasReadAll(name) {
+    assert.ok(this.#arrivals.isEmpty, `${name}'s connection has ended, and the transcript does not say so`);
+  }
+
+  end() {
+    this.#socket.destroy();
+  }
+}
+
+/** What came and was not read yet. */
+class Arrivals {
+  #unread = [];
+  #wake = () => {};
+
+  get isEmpty() {
+    return this.#unread.length === 0;
+  }
+
+  push(arrival) {
+    this.#unread.push(arrival);
+    this.#wake();
+  }
+
+  async next(line) {
+    if (this.#unread.length === 0) {
+      await new Promise((resolve, reject) => {
+        const patience = setTimeout(() => reject(new Error(`nothing came where this was expected: ${line}`)), 10_000);
+        this.#wake = () => resolve(clearTimeout(patience));
+      });
+    }
+    return this.#unread.shift();
   }
 }

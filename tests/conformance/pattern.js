@@ -41,9 +41,14 @@ export function matchSet(actual, expected, values) {
   return undefined;
 }
 
+/** A text with the texts of some length in it that it only names, as `"<64 KiB>"`. */
+export function expand(text) {
+  return text.replace(/"<(\d+) KiB>"/g, (_, size) => `"${"x".repeat(size * 1024)}"`);
+}
+
 /** A text with the placeholders' values in their places, and otherwise byte for byte as it is. */
 export function fill(text, values) {
-  return text.replace(/"<([^">]+)>"/g, (_, name) => {
+  return expand(text).replace(/"<([^">]+)>"/g, (_, name) => {
     if (!values.has(name)) throw new Mismatch(`nothing that was read is called <${name}>`);
     return JSON.stringify(values.get(name));
   });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 
-import { Client } from "./client.js";
+import { Client, Dialled } from "./client.js";
 import { Mismatch, fill, match, matchSet } from "./pattern.js";
 
-export { Client };
+export { Client, Dialled };
 
 /**
  * Plays a transcript against a server. `A> frame` is sent by client A, `A< frame` is what it reads
@@ -13,17 +13,28 @@ export async function play(transcript, url) {
   await new Stage({ open: () => Client.open(url) }).play(parse(transcript));
 }
 
-/** The lines of a transcript with their numbers; empty lines and those that begin with # say nothing. */
+/**
+ * The lines of a transcript with their numbers; empty lines and those that begin with # say nothing. Lines that
+ * are indented are the body of the line above them.
+ */
 export function parse(text, first = 1) {
-  const lines = text.split("\n").map((line, index) => ({ line, number: first + index }));
-  return lines.filter(({ line }) => line.trim() && !line.startsWith("#"));
+  return nest(text.split("\n").map((line, index) => ({ line, number: first + index })));
+}
+
+function nest(lines) {
+  const steps = [];
+  for (const { line, number } of lines.filter(({ line }) => line.trim() && !line.trimStart().startsWith("#"))) {
+    if (line.startsWith("  ") && steps.length > 0) steps.at(-1).body.push({ line: line.slice(2), number });
+    else steps.push({ line, number, body: [] });
+  }
+  return steps.map((step) => ({ ...step, body: nest(step.body) }));
 }
 
 /**
  * Where transcripts are played. Its world says how a client of some name connects, `open(name)`, and
- * may know an administrator, `admin(method, path, body)`, webhooks by their names, `hooks`, and how to
- * `restart` the server and to wait until the token of some name `expires`. cases/README.md describes
- * the lines.
+ * may know how one that speaks no WebSocket does, `dial()`, an administrator, `admin(method, path, body)`,
+ * webhooks by their names, `hooks`, how to `restart` the server, to let it `stop`, to `pause` it and let it `goOn`, and
+ * to wait until the token of some name `expires`. cases/README.md describes the lines.
  */
 export class Stage {
   #world;
@@ -38,32 +49,44 @@ export class Stage {
     this.#world = world;
   }
 
-  async play(lines) {
+  async play(steps) {
     try {
-      for (let at = 0; at < lines.length; at += 1) {
-        const { line, number } = lines[at];
-        let set = 1;
-        while (/^\w+<~ /.test(line) && lines[at + set]?.line.split(" ", 1)[0] === line.split(" ", 1)[0]) set += 1;
-        const together = lines.slice(at, at + set).map((one) => one.line);
-        await this.#step(line, together).catch((error) => {
-          error.message = `line ${number}: ${error.message}\nthe line is: ${line}`;
-          throw error;
-        });
-        at += set - 1;
-      }
+      await this.#playAll(steps);
       await this.#nothingMore();
     } finally {
       for (const client of this.#clients.values()) client.end();
     }
   }
 
-  async #step(line, together) {
-    const [, name, sign, rest] = /^(\w+)(>|<~|<| joins| opens| is refused|'s token expires)(?: (.*))?$/.exec(line) ?? [];
+  async #playAll(steps) {
+    for (let at = 0; at < steps.length; at += 1) {
+      const { line, number } = steps[at];
+      let set = 1;
+      while (/^\w+<~ /.test(line) && steps[at + set]?.line.split(" ", 1)[0] === line.split(" ", 1)[0]) set += 1;
+      const together = steps.slice(at, at + set).map((one) => one.line);
+      await this.#step(steps[at], together).catch((error) => {
+        // A line that plays others leaves it to them to say where they are.
+        if (error.line) throw error;
+        error.line = line;
+        error.message = `line ${number}: ${error.message}\nthe line is: ${line}`;
+        throw error;
+      });
+      at += set - 1;
+    }
+  }
+
+  async #step({ line, body }, together) {
+    if (body.length > 0) return this.#repeat(line, body);
+    const [, name, sign, rest] = SAID.exec(line) ?? [];
     if (name === "admin" && sign === "<") return match(this.#answer, JSON.parse(rest), this.#values, "the answer");
     if (line === "the server restarts") return this.#world.restart();
+    if (line === "the server stops") return this.#world.stop();
+    if (line === "the server pauses") return this.#world.pause();
+    if (line === "the server goes on") return this.#world.goOn();
     if (sign === undefined) return this.#administer(line);
     if (sign === " is refused") return this.#isRefused(name, rest);
     if (sign === "'s token expires") return this.#world.expires(name);
+    if (sign === " dials") return void this.#clients.set(name, await this.#world.dial());
     const hook = this.#world.hooks?.get(name);
     if (hook) return this.#consult(hook, name, sign, rest);
     if (!this.#clients.has(name)) this.#clients.set(name, await this.#world.open(name));
@@ -72,10 +95,37 @@ export class Stage {
     else if (sign === "<~") await this.#readSet(client, together);
     else if (sign === "<") await this.#read(name, client, rest);
     else if (sign === " joins") await this.#join(name, client, rest);
+    else if (sign === " stops reading") client.stopReading();
+    else if (sign === " reads on") client.readOn();
+  }
+
+  /** Plays other lines so often, or until somebody reads something; `<#>` in them is the number of the round. */
+  async #repeat(line, body) {
+    const [, count, reader, end] = /^(?:(\d+) times|repeat until ([\w<#>]+?)< (.*))$/.exec(line) ?? assert.fail("nothing plays these lines");
+    const rounds = Number(count ?? MAX_ROUNDS);
+    for (let round = 1; round <= rounds; round += 1) {
+      await this.#playAll(inRound(body, round));
+      if (reader && (await this.#hasCome(this.#clients.get(numbered(reader, round)), numbered(end, round)))) return;
+    }
+    assert.ok(count, `it has not come in ${MAX_ROUNDS} rounds`);
+  }
+
+  /** Reads one frame; whether it is this one. */
+  async #hasCome(client, text) {
+    const frame = frameOf(await client.next(text));
+    const values = new Map(this.#values);
+    try {
+      match(frame, JSON.parse(text), values);
+    } catch (error) {
+      if (error instanceof Mismatch) return false;
+      throw error;
+    }
+    this.#values = values;
+    return true;
   }
 
   async #isRefused(name, text) {
-    const [, status, rest] = /^(\d{3}) (.*)$/.exec(text);
+    const [, status, rest] = /^(\d{3})(?: (.*))?$/.exec(text);
     const refusal = await this.#world.open(name).then(
       (client) => client.end(),
       (error) => error.refusal ?? assert.fail(error),
@@ -83,7 +133,7 @@ export class Stage {
     assert.ok(refusal, `${name} was let in`);
     const came = `this came: ${JSON.stringify(refusal)}`;
     assert.equal(refusal.status, Number(status), came);
-    assert.ok(refusal.text.includes(rest), came);
+    assert.ok(refusal.text.includes(rest ?? ""), came);
   }
 
   async #consult(hook, name, sign, text) {
@@ -107,6 +157,8 @@ export class Stage {
       JSON.parse(frame);
       client.sendText(frame);
     } else if (verb === "text") client.sendText(rest ?? "");
+    else if (verb === "begin" || verb === "end") client.sendPart(fill(rest, this.#values), verb === "end");
+    else if (verb === "bytes") client.sendBytes(Buffer.from(rest.replaceAll(" ", ""), "hex"));
     else if (verb === "binary") client.sendBinary(Buffer.from(rest));
     else if (verb === "ping") client.ping(rest);
     else if (verb === "close") client.close(Number(rest));
@@ -121,13 +173,17 @@ export class Stage {
     const [, verb, rest] = /^([a-z]+)(?: (.*))?$/.exec(text) ?? [];
     if (verb === "nothing") return client.hasReadAll(name);
     if (verb === "protocol") return match(client.protocol, rest ?? "", this.#values, "the sub-protocol");
-    const arrival = await client.next(text);
+    let arrival = await client.next(text);
+    while (rest?.startsWith("last close ") && "text" in arrival) arrival = await client.next(text);
     const came = () => `this came: ${JSON.stringify(arrival).slice(0, 2_000)}`;
     if (verb === undefined) this.#match(frameOf(arrival), JSON.parse(text), came);
     else if (verb === "has") assert.ok(arrival.text?.includes(fill(rest, this.#values)), came());
     else if (verb === "pong") assert.equal(arrival.pong, rest ?? "", came());
-    else if (verb === "close") {
-      assert.equal(arrival.close, Number(rest), came());
+    else if (verb === "close" || verb === "at") {
+      assert.equal(arrival.close, Number(rest.replace("last close ", "")), came());
+      this.#ended.add(client);
+    } else if (verb === "end") {
+      assert.ok(arrival.end, came());
       this.#ended.add(client);
     } else assert.fail("a client cannot read this");
   }
@@ -177,7 +233,17 @@ export class Stage {
   }
 }
 
+/** Lines of one round; what they repeat themselves has rounds of its own. */
+const inRound = (steps, round) => steps.map((step) => ({ ...step, line: numbered(step.line, round) }));
+
+const numbered = (text, round) => text.replaceAll("<#>", round);
+
 function frameOf(arrival) {
   assert.ok("text" in arrival, `${JSON.stringify(arrival)} came instead of a frame`);
   return JSON.parse(arrival.text);
 }
+
+/** Who does what. */
+const SAID = /^(\w+)(>|<~|<| joins| opens| dials| is refused| stops reading| reads on|'s token expires)(?: (.*))?$/;
+/** More of them are no example, but a server that does not do what it should. */
+const MAX_ROUNDS = 1_000;

@@ -46,7 +46,7 @@ describe("when something is wrong the page says what, and recovers", () => {
     const page = await openTab(browser, `${server.origin}/`);
     const chat = new Chat(page);
     await chat.connected();
-    server.pause();
+    await server.pause();
     await chat.say("in flight");
     await chat.room().locator('[data-delivery="sending"]').waitFor();
     await server.stop("SIGKILL");

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::object::object;
 use crate::{
     Action, ChannelName, ChannelNameError, ClientOptions, ErrorCode, HistoryRequest, JoinRequest,
 };
@@ -218,14 +219,9 @@ impl DecodeError {
 fn read_payload<'a, T: Deserialize<'a>>(
     payload: Option<&'a RawValue>,
 ) -> Result<Option<T>, serde_json::Error> {
-    payload.map_or(Ok(None), |payload| {
-        let text = payload.get();
-        if text.starts_with('[') {
-            // serde would take an array for an object's fields in their order.
-            return Err(serde::de::Error::custom("an array, expected an object"));
-        }
-        serde_json::from_str(text)
-    })
+    let read =
+        |payload: &'a RawValue| object(&mut serde_json::Deserializer::from_str(payload.get()));
+    payload.map_or(Ok(None), read)
 }
 
 #[derive(Deserialize)]
@@ -233,7 +229,7 @@ fn read_payload<'a, T: Deserialize<'a>>(
 struct ClientFrame<'a> {
     #[serde(borrow)]
     action: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     options: Option<ClientOptions<std::borrow::Cow<'a, str>>>,
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
@@ -267,10 +263,21 @@ mod tests {
     #[test]
     fn an_array_is_no_object() {
         assert_eq!(refusal(r#" ["ping"]"#).0, ErrorCode::MalformedFrame);
-        let (code, message) =
-            refusal(r#"{"action":"join","options":{"channel":"a"},"payload":[true]}"#);
-        assert_eq!(code, ErrorCode::MalformedFrame);
-        assert!(message.contains("an array, expected an object"), "{message}");
+        for (action, options, payload) in [
+            ("join", r#"[null,"a"]"#, "null"),
+            ("message", "[]", "null"),
+            ("message", "7", "null"),
+            ("join", r#"{"channel":"a"}"#, "[true]"),
+            ("join", r#"{"channel":"a"}"#, r#""all""#),
+            ("join", r#"{"channel":"a"}"#, r#"{"resume":["x",0]}"#),
+            ("history", r#"{"channel":"a"}"#, "[1,2]"),
+        ] {
+            let text =
+                format!(r#"{{"action":"{action}","options":{options},"payload":{payload}}}"#);
+            let (code, message) = refusal(&text);
+            assert_eq!(code, ErrorCode::MalformedFrame, "{text}");
+            assert!(message.contains(", expected an object at line 1"), "{message}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod history;
 mod json;
 mod lenient;
 mod message;
+mod object;
 mod presence;
 
 pub use channel_name::{ChannelName, ChannelNameError};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
+use crate::object::object;
 
 /// What a frame asks for or tells.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -160,7 +161,7 @@ pub struct JoinRequest {
     #[serde(deserialize_with = "lenient::flag")]
     pub presence: bool,
     /// Send what was published since.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
 }
 

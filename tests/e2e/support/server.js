@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,11 +11,16 @@ export class Server {
   #process;
   #folder;
   #options;
+  #fileSize;
   #paused = false;
 
-  /** Where it is given a `key` it signs with that, as with one that an earlier version has left behind. */
-  static async start({ demo = true, options = [], key } = {}) {
+  /**
+   * Where it is given a `key` it signs with that, as with one that an earlier version has left behind.
+   * `fileSize` is how many bytes its files may have, as if the disk were full from then on.
+   */
+  static async start({ demo = true, options = [], key, fileSize } = {}) {
     const server = new Server();
+    server.#fileSize = fileSize;
     server.#folder = await mkdtemp(join(tmpdir(), "xano-e2e-"));
     server.#options = demo ? ["--demo", ...options] : options;
     try {
@@ -61,10 +66,32 @@ export class Server {
     await once(this.#process, "exit");
   }
 
-  /** Stops it in its tracks: its connections stay open, and nothing answers until it is killed. */
-  pause() {
+  /** Asks it to stop, and waits until it welcomes nobody any more; it goes when its connections have been told. */
+  async drain() {
+    this.#process.kill("SIGTERM");
+    const end = Date.now() + 10_000;
+    while ((await fetch(`${this.origin}/readyz`)).ok) assert.ok(Date.now() < end, "the server does not stop");
+  }
+
+  /** Stops it in its tracks: its connections stay open, and nothing answers until it goes on or is killed. */
+  async pause() {
     this.#process.kill("SIGSTOP");
     this.#paused = true;
+    const end = Date.now() + 10_000;
+    while (!(await isStopped(this.#process.pid))) assert.ok(Date.now() < end, "the server does not stop");
+  }
+
+  /** Goes on after {@link pause}, and finds all that has come meanwhile. */
+  goOn() {
+    this.#process.kill("SIGCONT");
+    this.#paused = false;
+  }
+
+  /** The page of its metrics. */
+  async metrics() {
+    const response = await fetch(`${this.origin}/metrics`, { headers: { authorization: `Bearer ${this.adminToken}` } });
+    assert.equal(response.status, 200);
+    return response.text();
   }
 
   async dispose() {
@@ -76,9 +103,11 @@ export class Server {
   async #run(listen) {
     const binary = process.env.XANO_SERVER_BIN;
     assert.ok(binary, "XANO_SERVER_BIN must name the built server; `npm test` sets it");
-    const args = ["serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", "--drain-window", "0", ...this.#options];
+    const serve = [binary, "serve", "--listen", listen, "--data-dir", this.#folder, "--log", "warn", ...this.#options];
+    if (!this.#options.includes("--drain-window")) serve.push("--drain-window", "0");
+    const [program, ...args] = this.#fileSize === undefined ? serve : ["sh", "-c", limitFiles(this.#fileSize), "sh", ...serve];
     this.#paused = false;
-    this.#process = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#process.stdout });
     const told = [];
     await new Promise((resolve, reject) => {
@@ -96,3 +125,13 @@ export class Server {
     this.port = Number(address[2]);
   }
 }
+
+/** A thread that has been told to stop still takes what comes until it does. Systems without `/proc` do not tell. */
+async function isStopped(pid) {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = threads.map(async (thread) => /\) T /.test(await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8")));
+  return (await Promise.all(states)).every(Boolean);
+}
+
+/** What a shell says to run a program whose files do not grow: writing fails, and no signal ends it. */
+const limitFiles = (bytes) => `trap '' XFSZ; ulimit -f ${Math.ceil(bytes / 512)}; exec "$@"`;
