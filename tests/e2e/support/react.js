@@ -59,9 +59,9 @@ export class ReactPage {
   /** By socket, the frames that were sent, and whether it is closed. */
   sockets = [];
 
-  static async open(t, browser, server, code, { config = {}, begin = BEGIN, html = "" } = {}) {
-    const folder = await installReact(t, { "app.jsx": begin + code });
-    const { script } = await bundle(folder, "app.jsx");
+  static async open(t, browser, server, code, { config = {}, begin = BEGIN, html = "", entry = "app.jsx" } = {}) {
+    const folder = await installReact(t, { [entry]: begin + code });
+    const { script } = await bundle(folder, entry);
     const page = new ReactPage();
     page.tab = await openTab(browser, `${server.origin}/healthz`);
     t.after(() => page.tab.context().close());
