@@ -2,7 +2,6 @@ import type { ReactElement, ReactNode } from "react";
 
 import type {
   XanoClient,
-  XanoRealtimeActionOptions,
   XanoRealtimeActions,
   XanoRealtimeChannel,
   XanoRealtimeChannelOptions,
@@ -10,6 +9,7 @@ import type {
   XanoRealtimeEvent,
   XanoRealtimeMessage,
   XanoRealtimeReceipt,
+  XanoRealtimeSendOptions,
   XanoRealtimeStatus,
 } from "./index.js";
 
@@ -93,7 +93,7 @@ export interface XanoChannelState<Payload = unknown, Data = unknown, Extras = Re
    */
   readonly send: (
     payload: Payload,
-    options?: XanoRealtimeActionOptions & Record<string, unknown>,
+    options?: XanoRealtimeSendOptions,
   ) => Promise<XanoRealtimeReceipt>;
 }
 
