@@ -42,6 +42,7 @@ export type XanoRealtimeStatus =
   | "idle"
   /** The first or another attempt is under way. */
   | "connecting"
+  /** There is one. */
   | "connected"
   /** The next attempt has a time, or comes when the network or the page is back. */
   | "waiting"
@@ -174,7 +175,10 @@ export interface XanoRealtimeClientInfo<Extras = Record<string, any>> {
   socketId: string;
 }
 
-/** The names of actions, as constants; "gap" and what later versions add are names alone. */
+/**
+ * The names of actions, as constants, and one of them as a type. "gap" and what later versions add are names
+ * alone.
+ */
 export declare const ERealtimeAction: {
   readonly ConnectionStatus: "connection_status";
   readonly Error: "error";
@@ -189,7 +193,7 @@ export declare const ERealtimeAction: {
 /** One of the names. */
 export type ERealtimeAction = (typeof ERealtimeAction)[keyof typeof ERealtimeAction];
 
-/** What a "connection_status" tells, as constants. */
+/** What a "connection_status" tells, as constants, and one of them as a type. */
 export declare const ERealtimeConnectionStatus: {
   readonly Connected: "connected";
   readonly Disconnected: "disconnected";
@@ -198,7 +202,7 @@ export declare const ERealtimeConnectionStatus: {
 export type ERealtimeConnectionStatus =
   (typeof ERealtimeConnectionStatus)[keyof typeof ERealtimeConnectionStatus];
 
-/** What a "presence_update" tells, as constants. */
+/** What a "presence_update" tells, as constants, and one of them as a type. */
 export declare const ERealtimePresenceAction: {
   readonly Join: "join";
   readonly Leave: "leave";
@@ -515,7 +519,7 @@ export interface XanoRequestSettings {
   [other: string]: unknown;
 }
 
-/** Content types, as constants. */
+/** Content types, as constants, and one of them as a type. */
 export declare const XanoContentType: {
   readonly JSON: "application/json";
   readonly Multipart: "multipart/form-data";
@@ -524,7 +528,7 @@ export declare const XanoContentType: {
 /** One of them. */
 export type XanoContentType = (typeof XanoContentType)[keyof typeof XanoContentType];
 
-/** Methods of requests, as constants. */
+/** Methods of requests, as constants, and one of them as a type. */
 export declare const XanoRequestType: {
   readonly DELETE: "DELETE";
   readonly GET: "GET";
@@ -536,7 +540,7 @@ export declare const XanoRequestType: {
 /** One of them. */
 export type XanoRequestType = (typeof XanoRequestType)[keyof typeof XanoRequestType];
 
-/** Under what tokens are kept, as constants. */
+/** Under what tokens are kept, as constants, and one of them as a type. */
 export declare const XanoStorageKeys: {
   readonly AuthToken: "AuthToken";
   readonly RealtimeAuthToken: "RealtimeAuthToken";

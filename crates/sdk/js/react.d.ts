@@ -24,6 +24,7 @@ export interface XanoProviderProps {
    * nothing of the SDK runs where a page is rendered on a server. Functions that follow are not called.
    */
   client: XanoClient | (() => XanoClient) | null;
+  /** Whose hooks get it. */
   children?: ReactNode;
 }
 
