@@ -352,6 +352,64 @@ describe("xano-realtime/react", () => {
     assert.ok(page.tab.problems.every((problem) => problem.includes("mine")) && page.tab.problems.length === 2, String(page.tab.problems));
   });
 
+  test("a token that is refused is told as long as the connection is anonymous for it", async (t) => {
+    const page = await open(t, `
+      function App() {
+        const [presence, setPresence] = useState(false);
+        const { ready, error, send } = useChannel("${ROOM}", { presence });
+        return <>
+          <p>{String(ready)} {error?.code ?? "fine"}</p>
+          <button onClick={() => send("x").then(() => setPresence(true))}>send</button>
+          <button onClick={() => client.setRealtimeAuthToken(null).realtimeReconnect()}>anonymous</button>
+        </>;
+      }
+      page.render(<StrictMode><XanoProvider client={client}><App /></XanoProvider></StrictMode>);
+    `, { config: { realtimeAuthToken: "no.such.token" } });
+    await page.shows(/^true invalid_token/);
+    await page.click("send");
+    await waitFor(() => page.joins.length === 2, () => "it wants to know who is here");
+    await page.pass(1_000);
+    await page.shows(/^true invalid_token/);
+    await page.click("anonymous");
+    await page.shows(/^true fine/);
+    page.noProblems();
+  });
+
+  test("options may change: what is wanted later is had later, without leaving", async (t) => {
+    const other = await join(t);
+    await other.channel.message("kept");
+    const page = await open(t, `
+      function App() {
+        const [history, setHistory] = useState(false);
+        const [queueOfflineActions, setQueue] = useState(true);
+        const { messages, send } = useChannel("${ROOM}", { history, queueOfflineActions });
+        const offline = () => {
+          setQueue(false);
+          client.realtimeReconnect();
+          setTimeout(() => {
+            client.realtimeReconnect();
+            document.getElementById("send").click();
+          });
+        };
+        return <>
+          <p>{messages.length > 0 && messages.at(-1).payload}</p>
+          <button onClick={() => setHistory(true)}>history</button>
+          <button onClick={offline}>offline</button>
+          <button id="send" onClick={() => send("x").catch(({ code }) => seen.push(code))}>send</button>
+        </>;
+      }
+      page.render(<StrictMode><XanoProvider client={client}><App /></XanoProvider></StrictMode>);
+    `);
+    await waitFor(() => page.joins.length === 1, () => "it joins");
+    await page.click("history");
+    await page.shows(/^kept/);
+    assert.deepEqual(page.joins.map(({ payload }) => payload.history), [false, true]);
+    await page.click("offline");
+    await waitFor(() => page.tab.evaluate(() => seen.length), () => "the message is refused");
+    assert.deepEqual(await page.tab.evaluate(() => seen), ["not_connected"]);
+    assert.equal(page.sent.includes(`leave ${ROOM}`), false);
+  });
+
   test("a flood of messages is rendered a few times, and only the newest are kept", async (t) => {
     const page = await open(t, `
       let renderings = 0;

@@ -75,8 +75,8 @@ export interface XanoChannelState<Payload = unknown, Data = unknown, Extras = Re
   /** The newest of what the backend pushed, likewise. */
   readonly events: readonly XanoRealtimeEvent<Data>[];
   /**
-   * The last thing that went wrong, until the channel is joined or the next message is published; never
-   * thrown. Where no component that uses the channel reads it or has an `on.error`, errors go to the console.
+   * The last thing that went wrong; never thrown. A refused join stays until the channel is joined, a refused
+   * message until the next one is published, and what is wrong with the connection until the next one. Where no component that uses the channel reads it or has an `on.error`, errors go to the console.
    */
   readonly error: XanoChannelError | null;
   /** Whether the channel is joined on the present connection. */

@@ -183,6 +183,7 @@ class Held {
   /** By what was wanted. Who is replaced stays for what was sent by it; together they join once. */
   #objects = new Map();
   #channel = null;
+  #connected = false;
   #live = { ready: false, socketId: null, error: null };
   #limit = 0;
   #lists = { message: [], event: [] };
@@ -278,7 +279,9 @@ class Held {
     const { payload } = action;
     switch (action.action) {
       case "join":
-        this.#change("state", { ready: true, socketId: action.client?.socketId ?? payload?.socketId ?? null, error: null });
+        this.#change("state", { ready: true, socketId: action.client?.socketId ?? payload?.socketId ?? null });
+        // What is wrong with the connection, a token that has expired say, still is.
+        if (this.#live.error?.action) this.#change("state", { error: null });
         break;
       case "leave":
         this.#change("state", { ready: false });
@@ -310,7 +313,13 @@ class Held {
 
   #takeStatus(status) {
     tellStatus(this.#source);
-    if (status.status !== "disconnected") return;
+    // Another channel object of ours is told as well of a connection that was there before.
+    const isNew = !this.#connected;
+    this.#connected = status.status === "connected";
+    if (this.#connected) {
+      if (isNew) this.#change("state", { error: null });
+      return;
+    }
     this.#change("members", { ready: false, socketId: null });
     // What ended it may have been told in an error of its own, which is about no request.
     if (status.retryIn !== undefined || (this.#live.error && !this.#live.error.action)) return;
