@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { XanoClient } from "../../dist/index.js";
 import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
-import { ReactPage } from "./support/react.js";
+import { REACT_18, ReactPage } from "./support/react.js";
 import { Server } from "./support/server.js";
 
 const ROOM = "marvel-chat-room";
@@ -61,6 +61,26 @@ describe("xano-realtime/react", () => {
     await page.shows(/ready: hello/);
     assert.deepEqual(page.sent, ["join dc-chat-room", "message dc-chat-room"]);
     assert.equal(page.sockets.length, 1);
+    page.noProblems();
+  });
+
+  test("so it is with React 18, with what is under way and what is refused", async (t) => {
+    const page = await open(t, `
+      import { version } from "react";
+      function Here() {
+        return <i>{version}: {usePresence("dc-chat-room").length} here, {useConnectionStatus()}</i>;
+      }
+      page.render(
+        <StrictMode>
+          <XanoProvider client={() => client}><Room name="dc-chat-room" /><Room name="marvel-hq" /><Here /></XanoProvider>
+        </StrictMode>,
+      );
+    `, { alias: REACT_18 });
+    await page.shows(/^ready[^]*anonymous_join_refused[^]*18\.3\.1: 1 here, connected/);
+    await page.pass(5_000);
+    await page.tab.getByRole("button", { name: "send" }).first().click();
+    await page.shows(/ready: hello/);
+    assert.deepEqual(page.sent, ["join dc-chat-room", "join marvel-hq", "message dc-chat-room"]);
     page.noProblems();
   });
 

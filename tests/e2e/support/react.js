@@ -11,6 +11,9 @@ import { waitFor } from "./chat.js";
 
 const root = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
+/** For applications with the oldest React that the hooks are for. */
+export const REACT_18 = { react: root("tools/react-18/node_modules/react"), "react-dom": root("tools/react-18/node_modules/react-dom") };
+
 /** What the applications below begin with. */
 const BEGIN = `
   import { Activity, Component, StrictMode, Suspense, startTransition, use, useEffect, useState } from "react";
@@ -59,9 +62,9 @@ export class ReactPage {
   /** By socket, the frames that were sent, and whether it is closed. */
   sockets = [];
 
-  static async open(t, browser, server, code, { config = {}, begin = BEGIN, html = "", entry = "app.jsx" } = {}) {
+  static async open(t, browser, server, code, { config = {}, begin = BEGIN, html = "", entry = "app.jsx", alias = {} } = {}) {
     const folder = await installReact(t, { [entry]: begin + code });
-    const { script } = await bundle(folder, entry);
+    const { script } = await bundle(folder, entry, { alias });
     const page = new ReactPage();
     page.tab = await openTab(browser, `${server.origin}/healthz`);
     t.after(() => page.tab.context().close());
