@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+import { WebSocket } from "ws";
 
+import { XanoClient } from "../../../dist/index.js";
 import { openTab } from "./browser.js";
 import { waitFor } from "./chat.js";
 
@@ -23,6 +25,21 @@ const BEGIN = `
   const client = new XanoClient(globalThis.config);
   const page = createRoot(document.getElementById("root"));
   globalThis.seen = [];
+`;
+
+export const ROOM = "marvel-chat-room";
+
+/** A component that shows a channel, with buttons. */
+export const ROOM_JSX = `
+  function Room({ name = "${ROOM}", ...options }) {
+    const { messages, ready, error, send } = useChannel(name, options);
+    return (
+      <>
+        <p>{ready ? "ready" : "waiting"}: {messages.map(({ payload }) => payload).join(" ")} {error?.code}</p>
+        <button onClick={() => send("hello")}>send</button>
+      </>
+    );
+  }
 `;
 
 /** A folder of an application that has installed the package, React, and nothing else. */
@@ -118,4 +135,16 @@ export class ReactPage {
     // Beside what React advises in development, and the icon that the page has not.
     assert.deepEqual(this.tab.lines.filter((line) => !/React DevTools|status of 404/.test(line)), []);
   }
+}
+
+/** A member without React, and what it hears. */
+export async function joinFromNode(t, server, name = ROOM) {
+  // Node.js 20 has none.
+  globalThis.WebSocket ??= WebSocket;
+  const client = new XanoClient({ instanceBaseUrl: server.origin, realtimeConnectionCanonical: server.hash });
+  t.after(() => client.destroy());
+  const heard = [];
+  const channel = client.channel(name).on("message", ({ payload }) => heard.push(payload), () => {});
+  await channel.ready;
+  return { channel, heard };
 }
