@@ -200,7 +200,7 @@ describe("the SDK in Node.js", () => {
       "README.md",
       "index.d.ts",
       "index.js",
-      "package.json",
+      "package.json", "react.d.ts", "react.js",
       "xano.min.js",
     ]);
   });

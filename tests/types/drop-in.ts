@@ -84,6 +84,21 @@ export async function use(): Promise<unknown[]> {
   const error = new XanoRequestError("There was an error with your request", answers[0]);
   const body: any = error.getResponse().getBody("p_");
   const flags: boolean[] = [xano.hasAuthToken(), xano.hasRealtimeAuthToken(), xano.hasDataSource()];
-  const channel = xano.realtimeReconnect().channel("a", { presence: true });
-  return [status, key, request, form, body, error.message, flags, channel, answers[1].getHeaders()["content-type"]];
+  const channel = xano.realtimeReconnect().channel("a", { history: true, presence: true, queueOfflineActions: false });
+  // Their names of actions are an enum that they do not export.
+  const message = "message" as any;
+  channel.on(message, (action: any) => action.payload.text, (error: any) => error.payload.message);
+  channel.on((action: any) => action.client?.extras.name, (error: any) => error).on((action: any) => action.options?.channel);
+  channel.message({ text: "Hello" }, { authenticated: true });
+  channel.message("Hello", { socketId: "one" });
+  channel.message(null);
+  channel.history();
+  for (const member of channel.getPresence()) {
+    const who: string = member.socketId + member.extras.name + member.permissions.dbo_id;
+    member.message(who);
+    member.history();
+  }
+  const where: string = channel.channel + String(channel.options.history);
+  channel.destroy();
+  return [status, key, request, form, body, error.message, flags, where, answers[1].getHeaders()["content-type"]];
 }

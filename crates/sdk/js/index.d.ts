@@ -1,3 +1,6 @@
+// `any` stands for what only an application knows: what it sends, stores and is answered. Where it says so
+// with a type parameter, that is what it gets; where it does not, code written for @xano/js-sdk compiles.
+
 /** Settings of a client. The caller's object is read once and never changed. */
 export interface XanoClientConfig {
   /** Address of the Xano instance, or of a self-hosted server: `http://localhost:8787`. */
@@ -26,6 +29,7 @@ export interface XanoClientConfig {
   realtimeAuthToken?: string | null | XanoTokenProvider;
 }
 
+/** Gives the token of the next connection, or nothing for an anonymous one; it has 30 seconds. */
 export type XanoTokenProvider = () =>
   | string
   | null
@@ -38,24 +42,89 @@ export type XanoRealtimeStatus =
   | "idle"
   /** The first or another attempt is under way. */
   | "connecting"
+  /** There is one. */
   | "connected"
   /** The next attempt has a time, or comes when the network or the page is back. */
   | "waiting"
   /** It ended for good; `realtimeReconnect()` or another channel object starts it again. */
   | "closed";
 
+/** Codes of what is thrown at once, because settings or the page do not allow a connection. */
+export type XanoSetupErrorCode =
+  | "csp_blocks_wasm"
+  | "invalid_base_url"
+  | "no_base_url"
+  | "no_canonical"
+  | "no_webassembly"
+  | "no_websocket";
+
+/** Codes of what the SDK itself refuses or gives up. */
+export type XanoRefusalCode =
+  | "buffer_full"
+  | "channel_destroyed"
+  | "connection_closed"
+  | "delivery_unknown"
+  | "message_too_large"
+  | "not_connected"
+  | "queue_full";
+
+/** Codes of what this project's server refuses. Xano's own has none. */
+export type XanoServerErrorCode =
+  | "anonymous_join_refused"
+  | "authentication_required"
+  | "channel_not_found"
+  | "history_disabled"
+  | "invalid_channel_name"
+  | "invalid_token"
+  | "join_refused"
+  | "malformed_frame"
+  | "message_refused"
+  | "messaging_disabled"
+  | "not_joined"
+  | "overloaded"
+  | "rate_limited"
+  | "recipient_not_found"
+  | "storage_failed"
+  | "too_many_channels"
+  | "trigger_failed"
+  | "unknown_action"
+  | "unknown_hash";
+
+/** Codes of requests that have no answer, or cannot be made. */
+export type XanoRequestErrorCode =
+  | "ECONNABORTED"
+  | "ERR_CANCELED"
+  | "ERR_NETWORK"
+  | "event_too_large"
+  | "no_base_url"
+  | "params_too_deep";
+
+/** Codes of what the doctor finds; docs/errors.md says what to do about each. */
+export type XanoFindingCode =
+  | "closed"
+  | "csp_blocks_connection"
+  | "invalid_base_url"
+  | "mixed_content"
+  | "no_base_url"
+  | "no_canonical"
+  | "no_realtime"
+  | "no_websocket"
+  | "offline"
+  | "token_expired"
+  | "token_function_failed"
+  | "token_refused"
+  | "unknown_hash"
+  | "unreachable";
+
 /** What is wrong with the connection. */
 export interface XanoRealtimeFinding {
-  /**
-   * One of the codes that `channel()` throws, or "unknown_hash" (also where realtime is switched off),
-   * "token_function_failed", "token_expired" (or this device's clock is wrong), "token_refused",
-   * "csp_blocks_connection", "mixed_content", "offline", "unreachable", "no_realtime", "closed".
-   */
-  code: string;
+  /** For programs. */
+  code: XanoFindingCode;
   /** The same in words, with what to do about it. */
   message: string;
 }
 
+/** What to ask of a channel. */
 export interface XanoRealtimeChannelOptions {
   /**
    * Get the kept messages with each join. Default: false. After a reconnect that missed nothing, or
@@ -83,15 +152,33 @@ export interface XanoRealtimeActionOptions {
   socketId?: string | null;
 }
 
+/** Options of a message that is sent; an interface of one's own with more keys will do. */
+export type XanoRealtimeSendOptions =
+  | XanoRealtimeActionOptions
+  | (XanoRealtimeActionOptions & Record<string, unknown>);
+
+/** The record a client stands for. */
+export interface XanoRealtimePermissions {
+  /** The table's id; 0 for none. */
+  dbo_id: number;
+  /** The record's id, text where it is no whole number; 0 for none. */
+  row_id: number | string;
+}
+
 /** What one client may know of another. */
 export interface XanoRealtimeClientInfo<Extras = Record<string, any>> {
+  /** What its token adds about it; empty for anonymous clients. */
   extras: Extras;
-  /** Zeros for anonymous clients. */
-  permissions: { dbo_id: number; row_id: number | string };
+  /** The table and the record it stands for; zeros for anonymous clients. */
+  permissions: XanoRealtimePermissions;
   /** New with every connection. */
   socketId: string;
 }
 
+/**
+ * The names of actions, as constants, and one of them as a type. "gap" and what later versions add are names
+ * alone.
+ */
 export declare const ERealtimeAction: {
   readonly ConnectionStatus: "connection_status";
   readonly Error: "error";
@@ -103,88 +190,126 @@ export declare const ERealtimeAction: {
   readonly PresenceFull: "presence_full";
   readonly PresenceUpdate: "presence_update";
 };
+/** One of the names. */
 export type ERealtimeAction = (typeof ERealtimeAction)[keyof typeof ERealtimeAction];
 
+/** What a "connection_status" tells, as constants, and one of them as a type. */
 export declare const ERealtimeConnectionStatus: {
   readonly Connected: "connected";
   readonly Disconnected: "disconnected";
 };
+/** One of them. */
 export type ERealtimeConnectionStatus =
   (typeof ERealtimeConnectionStatus)[keyof typeof ERealtimeConnectionStatus];
 
+/** What a "presence_update" tells, as constants, and one of them as a type. */
 export declare const ERealtimePresenceAction: {
   readonly Join: "join";
   readonly Leave: "leave";
 };
+/** One of them. */
 export type ERealtimePresenceAction =
   (typeof ERealtimePresenceAction)[keyof typeof ERealtimePresenceAction];
 
-interface Frame<Action extends string, Payload, Extras> {
+/** What all actions have. */
+export interface XanoRealtimeFrame<
+  Action extends string = string,
+  Payload = unknown,
+  Client = XanoRealtimeClientInfo | undefined,
+> {
+  /** Its name. */
   action: Action;
   /** Who caused it; undefined when the server did. */
-  client?: XanoRealtimeClientInfo<Extras>;
+  client?: Client;
+  /** What it is about: mostly `channel`. */
   options?: XanoRealtimeActionOptions;
+  /** The rest, by action. */
   payload: Payload;
 }
 
-/** What servers of this project add to what they keep; Xano's own does not. */
-interface Publication {
+/** What servers of this project add to what they publish; Xano's own does not. */
+export interface XanoRealtimePublication {
+  /** Its name: 16 characters, the same for everybody. */
   id?: string;
-  /** Milliseconds since 1970. */
+  /** When the server took it, in milliseconds since 1970; never less than that of the one before. */
   ts?: number;
+  /** Its number, one more than that of the one before which this client may see. Private messages have none. */
   seq?: number;
 }
 
+/** What somebody sent. */
 export interface XanoRealtimeMessage<Payload = any, Extras = Record<string, any>>
-  extends Frame<"message", Payload, Extras>, Publication {}
+  extends XanoRealtimeFrame<"message", Payload, XanoRealtimeClientInfo<Extras>>,
+    XanoRealtimePublication {}
 
-/** Pushed by the backend. */
+/** What the payload of an event is: the data is one level down. */
+export interface XanoRealtimeEventPayload<Data = any> {
+  /** What the backend pushed. */
+  data: Data;
+  /** The table of those it is for; 0 for everybody. */
+  dbo_id: number;
+  /** The record of those it is for; 0 for all of the table. */
+  row_id: number | string;
+}
+
+/** What the backend pushed. */
 export interface XanoRealtimeEvent<Data = any>
-  extends Frame<"event", { data: Data; dbo_id: number; row_id: number | string }, never>,
-    Publication {}
+  extends XanoRealtimeFrame<"event", XanoRealtimeEventPayload<Data>, undefined>,
+    XanoRealtimePublication {}
 
-/** An entry of a history, as the server keeps it. */
-export type XanoRealtimeHistoryEntry<
-  Payload = any,
-  Data = any,
-  Extras = Record<string, any>,
-> = Publication &
-  (
-    | {
-        action: "message";
-        client: XanoRealtimeClientInfo<Extras> | null;
-        options: XanoRealtimeActionOptions;
-        payload: Payload;
-      }
-    | {
-        action: "event";
-        client: null;
-        options: XanoRealtimeActionOptions;
-        payload: { data: Data; dbo_id: number; row_id: number | string };
-      }
-  );
+/** A message of a history, as the server keeps it. */
+export interface XanoRealtimeKeptMessage<Payload = any, Extras = Record<string, any>>
+  extends XanoRealtimePublication {
+  action: "message";
+  /** Who sent it. */
+  client: XanoRealtimeClientInfo<Extras> | null;
+  options: XanoRealtimeActionOptions;
+  payload: Payload;
+}
 
+/** An event of a history, as the server keeps it. */
+export interface XanoRealtimeKeptEvent<Data = any> extends XanoRealtimePublication {
+  action: "event";
+  client: null;
+  options: XanoRealtimeActionOptions;
+  payload: XanoRealtimeEventPayload<Data>;
+}
+
+/** An entry of a history. */
+export type XanoRealtimeHistoryEntry<Payload = any, Data = any, Extras = Record<string, any>> =
+  | XanoRealtimeKeptMessage<Payload, Extras>
+  | XanoRealtimeKeptEvent<Data>;
+
+/** The kept messages and events, oldest first: with a join that asks for them, or after `history()`. */
 export interface XanoRealtimeHistory<Payload = any, Data = any, Extras = Record<string, any>>
-  extends Frame<
+  extends XanoRealtimeFrame<
     "history",
     { history: XanoRealtimeHistoryEntry<Payload, Data, Extras>[] },
-    never
+    undefined
   > {}
 
+/** There is a connection. */
+export interface XanoRealtimeConnected {
+  status: "connected";
+}
+
+/** There is none any more, or an attempt has failed. */
+export interface XanoRealtimeDisconnected {
+  status: "disconnected";
+  /** The close code; 1006 where there was none. PROTOCOL.md has the server's. */
+  code: number;
+  /** The close frame's reason, or the SDK's; often empty. */
+  reason: string;
+  /** Milliseconds until the next attempt; absent when there will be none. */
+  retryIn?: number;
+}
+
+/** Made by the SDK: the connection is there, or gone. A listener that comes later hears of it first. */
 export interface XanoRealtimeConnectionStatus
-  extends Frame<
+  extends XanoRealtimeFrame<
     "connection_status",
-    | { status: "connected" }
-    | {
-        status: "disconnected";
-        /** The close code. */
-        code: number;
-        /** The close frame's reason; often empty. */
-        reason: string;
-        /** Milliseconds until the next attempt; absent when there will be none. */
-        retryIn?: number;
-      },
-    never
+    XanoRealtimeConnected | XanoRealtimeDisconnected,
+    undefined
   > {}
 
 /**
@@ -205,7 +330,19 @@ export interface XanoRealtimeConnectionStatus
  * "not_connected" (where `queueOfflineActions` is false).
  */
 export interface XanoRealtimeError
-  extends Frame<"error", { message: string; code?: string; action?: string }, never> {}
+  extends XanoRealtimeFrame<"error", XanoRealtimeErrorPayload, undefined> {}
+
+/** What was refused and why. */
+export interface XanoRealtimeErrorPayload {
+  /** For people; docs/errors.md has all of them. */
+  message: string;
+  /** For programs; a later server may have more. Xano's own has none. */
+  code?: XanoServerErrorCode | XanoRefusalCode | (string & {});
+  /** What was refused: "join", "message", "history"; absent when it is about the connection. */
+  action?: string;
+  /** After how many milliseconds it would be allowed, where that is known. */
+  retryAfter?: number;
+}
 
 /**
  * Made by the SDK: publications were missed and are not to be had any more. It comes behind the "join"
@@ -213,40 +350,49 @@ export interface XanoRealtimeError
  * hold some of them.
  */
 export interface XanoRealtimeGap
-  extends Frame<
-    "gap",
-    {
-      /**
-       * - "history_too_short": the server no longer keeps all of them.
-       * - "epoch_changed": the numbering began anew: the channel was idle for long, the connection is
-       *   for somebody else now (anonymous and authenticated members have a count each), or the
-       *   server crashed before it had stored what was read here.
-       * - "position_unknown": the server never gave out the number that was read last.
-       */
-      reason: "history_too_short" | "epoch_changed" | "position_unknown" | (string & {});
-      /** How many; absent where `from` and `to` are not of one count. */
-      missed?: number;
-      /** The `seq` of the first. */
-      from: number;
-      /** The `seq` of the last. */
-      to: number;
-    },
-    never
-  > {}
+  extends XanoRealtimeFrame<"gap", XanoRealtimeGapPayload, undefined> {}
+
+/** Which publications were missed. */
+export interface XanoRealtimeGapPayload {
+  /** Why they are not to be had. */
+  reason: XanoRealtimeGapReason;
+  /** How many; absent where `from` and `to` are not of one count. */
+  missed?: number;
+  /** The `seq` of the first. */
+  from: number;
+  /** The `seq` of the last. */
+  to: number;
+}
+
+/** Why what was missed is not to be had. */
+export type XanoRealtimeGapReason =
+  /** The server no longer keeps all of it. */
+  | "history_too_short"
+  /**
+   * The numbering began anew: the channel was idle for long, the connection is for somebody else now
+   * (anonymous and authenticated members have a count each), or the server crashed before it had stored
+   * what was read here.
+   */
+  | "epoch_changed"
+  /** The server never gave out the number that was read last. */
+  | "position_unknown"
+  | (string & {});
 
 /** Where a message was published. All is absent where the server does not acknowledge messages. */
-export interface XanoRealtimeReceipt {
-  id?: string;
-  /** Its number; private messages have none. */
-  seq?: number;
-  /** Milliseconds since 1970. */
-  ts?: number;
-}
+export interface XanoRealtimeReceipt extends XanoRealtimePublication {}
 
 /** What receipts, `ready`, pages and `for await` fail with. */
 export interface XanoRealtimeFailure extends Error {
-  /** See {@link XanoRealtimeError} for the codes. */
-  code: string;
+  /** See {@link XanoRealtimeError}; absent where Xano's own server refused it. */
+  code?: XanoServerErrorCode | XanoRefusalCode | (string & {});
+}
+
+/** Which part of a channel's history. */
+export interface XanoRealtimeHistoryRequest {
+  /** Only what has a lower `seq`. Default: all. */
+  before?: number | undefined;
+  /** How many at most. Default: as many as the channel keeps; the server gives no more than 4 MiB. */
+  limit?: number | undefined;
 }
 
 /** A part of a channel's history. */
@@ -261,37 +407,54 @@ export interface XanoRealtimeHistoryPage<
   more?: boolean;
 }
 
-/** The server's answer to a join. Its fields are those of this project's server. */
+/** The server's answer to a join; `client` is this client itself. */
 export interface XanoRealtimeJoin<Extras = Record<string, any>>
-  extends Frame<
+  extends XanoRealtimeFrame<
     "join",
-    {
-      socketId?: string;
-      epoch?: string;
-      seq?: number;
-      history?: number;
-      presence?: boolean;
-      /** After a reconnect: whether all that was missed follows. */
-      resumed?: boolean;
-      /** Why it does not. */
-      reason?: string;
-      features?: string[];
-      pingInterval?: number;
-    } | null,
-    Extras
+    XanoRealtimeJoinPayload | null,
+    XanoRealtimeClientInfo<Extras>
   > {}
 
+/** What this project's server says of a channel that was joined; what Xano's says is not known. */
+export interface XanoRealtimeJoinPayload {
+  /** Who this client is, as others see it. */
+  socketId?: string;
+  /** The life of the channel's numbering. */
+  epoch?: string;
+  /** The number of the newest publication before the join. */
+  seq?: number;
+  /** How many publications the channel keeps. */
+  history?: number;
+  /** Whether the channel tells who is here. */
+  presence?: boolean;
+  /** After a reconnect: whether all that was missed follows. */
+  resumed?: boolean;
+  /** Why it does not. */
+  reason?: XanoRealtimeGapReason;
+  /** What this server can do beyond the first version of the protocol. */
+  features?: string[];
+  /** After how many milliseconds of silence the server asks whether anybody is there. */
+  pingInterval?: number;
+}
+
+/** The channel was left: because the settings no longer let this client in, say. */
 export interface XanoRealtimeLeave<Extras = Record<string, any>>
-  extends Frame<"leave", unknown, Extras> {}
+  extends XanoRealtimeFrame<"leave", unknown, XanoRealtimeClientInfo<Extras>> {}
 
+/** Everybody who is here, oneself included. */
 export interface XanoRealtimePresenceFull<Extras = Record<string, any>>
-  extends Frame<"presence_full", { presence: XanoRealtimeClientInfo<Extras>[] }, never> {}
+  extends XanoRealtimeFrame<
+    "presence_full",
+    { presence: XanoRealtimeClientInfo<Extras>[] },
+    undefined
+  > {}
 
+/** Somebody has come or gone. */
 export interface XanoRealtimePresenceUpdate<Extras = Record<string, any>>
-  extends Frame<
+  extends XanoRealtimeFrame<
     "presence_update",
     { action: ERealtimePresenceAction; presence: XanoRealtimeClientInfo<Extras> },
-    never
+    undefined
   > {}
 
 /** By action, what a listener is called with. */
@@ -318,8 +481,9 @@ export type XanoRealtimeAction<
   "error"
 >];
 
-/** Ends a listener: `new AbortController().signal`, say. */
+/** Options of a listener. */
 export interface XanoListenerOptions {
+  /** Ends it when it is aborted; it never begins where that has happened already. */
   signal?: AbortSignal | null;
 }
 
@@ -338,6 +502,7 @@ export interface XanoClientConfig {
   storage?: XanoBaseStorage | null;
 }
 
+/** The settings of axios that requests made with fetch have a use for. */
 export interface XanoRequestSettings {
   /** Sent with each request; those of a call go first. */
   headers?: Record<string, any>;
@@ -351,16 +516,19 @@ export interface XanoRequestSettings {
   timeout?: number;
   /** Whether cookies go to other origins. Default: false. */
   withCredentials?: boolean;
-  [other: string]: any;
+  [other: string]: unknown;
 }
 
+/** Content types, as constants, and one of them as a type. */
 export declare const XanoContentType: {
   readonly JSON: "application/json";
   readonly Multipart: "multipart/form-data";
   readonly Text: "text/plain";
 };
+/** One of them. */
 export type XanoContentType = (typeof XanoContentType)[keyof typeof XanoContentType];
 
+/** Methods of requests, as constants, and one of them as a type. */
 export declare const XanoRequestType: {
   readonly DELETE: "DELETE";
   readonly GET: "GET";
@@ -369,20 +537,28 @@ export declare const XanoRequestType: {
   readonly POST: "POST";
   readonly PUT: "PUT";
 };
+/** One of them. */
 export type XanoRequestType = (typeof XanoRequestType)[keyof typeof XanoRequestType];
 
+/** Under what tokens are kept, as constants, and one of them as a type. */
 export declare const XanoStorageKeys: {
   readonly AuthToken: "AuthToken";
   readonly RealtimeAuthToken: "RealtimeAuthToken";
 };
+/** One of them. */
 export type XanoStorageKeys = (typeof XanoStorageKeys)[keyof typeof XanoStorageKeys];
 
-/** Where a client keeps its tokens. All of it is asked anew for each request. */
+/** Where a client keeps its tokens. All of it is asked anew for each request; what it throws, the caller gets. */
 export declare abstract class XanoBaseStorage {
+  /** Forgets everything. */
   abstract clear(): void;
+  /** A copy of everything. */
   abstract getAll(): Record<string, string>;
+  /** What is kept under a key; null for nothing. */
   abstract getItem(key: string): string | null;
+  /** Forgets what is kept under a key, if anything is. */
   abstract removeItem(key: string): void;
+  /** Keeps a value under a key, in place of what was there. */
   abstract setItem(key: string, value: string): void;
 }
 
@@ -395,39 +571,75 @@ export declare class XanoObjectStorage extends XanoBaseStorage {
   setItem(key: string, value: string): void;
 }
 
-/** The page's `localStorage`; where there is none, or none is allowed, as `XanoObjectStorage`. */
-export declare class XanoLocalStorage extends XanoObjectStorage {}
+/** The page's `localStorage`; where there is none, or none is allowed, as {@link XanoObjectStorage}. */
+export declare class XanoLocalStorage extends XanoBaseStorage {
+  clear(): void;
+  getAll(): Record<string, string>;
+  getItem(key: string): string | null;
+  removeItem(key: string): void;
+  setItem(key: string, value: string): void;
+}
 
-/** The page's `sessionStorage`; where there is none, or none is allowed, as `XanoObjectStorage`. */
-export declare class XanoSessionStorage extends XanoObjectStorage {}
+/** The page's `sessionStorage`; where there is none, or none is allowed, as {@link XanoObjectStorage}. */
+export declare class XanoSessionStorage extends XanoBaseStorage {
+  clear(): void;
+  getAll(): Record<string, string>;
+  getItem(key: string): string | null;
+  removeItem(key: string): void;
+  setItem(key: string, value: string): void;
+}
 
-/** The page's cookies. Where there is no page nothing is there, and keeping something throws. */
-export declare class XanoCookieStorage extends XanoObjectStorage {
+/**
+ * The page's cookies. Where there is no page nothing is there, and keeping or forgetting something throws a
+ * `ReferenceError`. A browser keeps about 4 KB a cookie and drops more without a word.
+ */
+export declare class XanoCookieStorage extends XanoBaseStorage {
   /** Default: for all pages of the site ("/"), for 30 days. */
   constructor(cookiePath?: string, expirationDays?: number);
+  clear(): void;
+  getAll(): Record<string, string>;
+  getItem(key: string): string | null;
+  removeItem(key: string): void;
+  setItem(key: string, value: string): void;
 }
 
 /** A file of a program, for which there is no `File`. */
-export declare class XanoFile {
-  constructor(name: string, buffer: ArrayBuffer | ArrayBufferView | Blob | string, type?: string);
-  getBuffer(): any;
+export declare class XanoFile<
+  Content extends XanoFileContent = any,
+> {
+  /** `type` is the content type of its part of the form. Default: `application/octet-stream`. */
+  constructor(name: string, buffer: Content, type?: string);
+  /** What it holds, as it was given. */
+  getBuffer(): Content;
+  /** What the server is told of its name. */
   getName(): string;
 }
 
+/** What a file may hold. */
+export type XanoFileContent = ArrayBuffer | ArrayBufferView | Blob | string;
+
+/** The answer to a request. */
 export declare class XanoResponse<Body = any> {
-  constructor(response: { data: any; headers?: Record<string, any>; status: number }, objectPrefix?: string);
+  /** For tests of an application's own; requests make theirs. */
+  constructor(
+    response: { data: Body | string | null; headers?: Record<string, any>; status: number },
+    objectPrefix?: string,
+  );
   /**
    * What was answered: JSON where it is any, or text; null after a stream. With a prefix, all keys of
    * its objects begin with it.
    */
   getBody(objectPrefix?: string): Body;
+  /** By name in lower case, text; `set-cookie`, which only programs see, is a list. */
   getHeaders(): Record<string, any>;
+  /** 200, say. */
   getStatusCode(): number;
 }
 
 /** The answer to a request was none from 200 to 299. */
 export declare class XanoRequestError<Body = any> extends Error {
   constructor(message: string, response: XanoResponse<Body>);
+  /** What the server answered. */
   getResponse: () => XanoResponse<Body>;
 }
 
@@ -450,7 +662,9 @@ export interface XanoRequestParams {
 
 /** A server-sent event. */
 export declare class XanoEventStream {
+  /** For tests of an application's own; streams make theirs. */
   constructor(event: { data: string; id: string; type: string });
+  /** Its lines, with line feeds between them. */
   data: string;
   /** The last id that the stream told; empty without one. */
   id: string;
@@ -474,47 +688,54 @@ export type XanoStreamingCallback = (event: XanoEventStream) => void;
  * without a `timeout` there is none.
  */
 declare abstract class XanoBaseClient {
+  /** Whether requests say who they are for. */
   hasAuthToken(): boolean;
-  /** Counts from the next request on. */
+  /** Who requests are for, from the next one on; it is stored, and null is nobody. */
   setAuthToken(token: string | null): this;
-  /** True also for a function that was not asked yet. */
+  /** Whether the next connection is for somebody; true also for a function that was not asked yet. */
   hasRealtimeAuthToken(): boolean;
   /** Counts from the next connection on; `realtimeReconnect()` makes one. A function is not stored. */
   setRealtimeAuthToken(token: string | null | XanoTokenProvider): this;
+  /** Whether requests name a data source. */
   hasDataSource(): boolean;
+  /** What requests send as `X-Data-Source`, from the next one on; null for nothing. */
   setDataSource(name: string | null): this;
 
-  /** Parameters go into the address. */
+  /** Gets something; parameters go into the address. `onEvent` hears a stream of server-sent events. */
   get<Body = any>(
     endpoint: string,
     params?: Record<string, any> | URLSearchParams | null,
     headers?: Record<string, any> | null,
     onEvent?: XanoStreamingCallback,
   ): Promise<XanoResponse<Body>>;
+  /** The same without a body in the answer. */
   head(
     endpoint: string,
     params?: Record<string, any> | URLSearchParams | null,
     headers?: Record<string, any> | null,
   ): Promise<XanoResponse>;
 
-  /** Parameters are the body: JSON, or a form where one is a file. */
+  /** Removes something; parameters are the body: JSON, or a form where one is a file. */
   delete<Body = any>(
     endpoint: string,
     params?: Record<string, any> | FormData | null,
     headers?: Record<string, any> | null,
   ): Promise<XanoResponse<Body>>;
+  /** Changes a part of something; parameters as with `delete`, events as with `get`. */
   patch<Body = any>(
     endpoint: string,
     params?: Record<string, any> | FormData | null,
     headers?: Record<string, any> | null,
     onEvent?: XanoStreamingCallback,
   ): Promise<XanoResponse<Body>>;
+  /** Makes something, or asks for something to be done; parameters as with `delete`, events as with `get`. */
   post<Body = any>(
     endpoint: string,
     params?: Record<string, any> | FormData | null,
     headers?: Record<string, any> | null,
     onEvent?: XanoStreamingCallback,
   ): Promise<XanoResponse<Body>>;
+  /** Puts something in the place of another; parameters as with `delete`, events as with `get`. */
   put<Body = any>(
     endpoint: string,
     params?: Record<string, any> | FormData | null,
@@ -531,6 +752,23 @@ export {};
 
 // Realtime.
 
+/**
+ * What an application talks to a server with: channels over one connection, and requests. Each client has a
+ * connection of its own, made when the first channel is used and closed with the last one.
+ *
+ * @example
+ * ```ts
+ * import { XanoClient } from "xano-realtime";
+ *
+ * const xano = new XanoClient({
+ *   instanceBaseUrl: "http://localhost:8787",
+ *   realtimeConnectionCanonical: "CONNECTION_HASH",
+ * });
+ * const channel = xano.channel<{ text: string }>("marvel-chat-room", { history: true });
+ * channel.on("message", ({ payload }) => console.log(payload.text));
+ * channel.message({ text: "Hello World!" });
+ * ```
+ */
 export declare class XanoClient extends XanoBaseClient {
   /**
    * Throws an `Error` with `code` "csp_blocks_wasm" where the page's Content-Security-Policy lacks
@@ -554,6 +792,7 @@ export declare class XanoClient extends XanoBaseClient {
     options?: XanoRealtimeChannelOptions,
   ): XanoRealtimeChannel<Payload, Data, Extras>;
 
+  /** How its connection is. */
   readonly status: XanoRealtimeStatus;
 
   /**
@@ -567,7 +806,17 @@ export declare class XanoClient extends XanoBaseClient {
 
   /**
    * Makes a connection of its own with the same settings, and says what is wrong; nothing where all
-   * is well. It takes 12 seconds at most where nobody answers, and twice that where nothing does.
+   * is well. It takes 12 seconds at most where nobody answers, and twice that where nothing does. It never
+   * rejects.
+   *
+   * @example
+   * ```ts
+   * import type { XanoClient } from "xano-realtime";
+   *
+   * export async function explain(xano: XanoClient) {
+   *   for (const { code, message } of await xano.doctor()) console.warn(code, message);
+   * }
+   * ```
    */
   doctor(): Promise<XanoRealtimeFinding[]>;
 }
@@ -576,14 +825,12 @@ export declare class XanoClient extends XanoBaseClient {
  * A channel object. Its first use connects: `on`, `message` and `history` throw an `Error` with
  * `code` "no_websocket" where there is no `globalThis.WebSocket`, as in Node.js before version 22.
  */
-export declare class XanoRealtimeChannel<
-  Payload = any,
-  Data = any,
-  Extras = Record<string, any>,
-> {
+export declare class XanoRealtimeChannel<Payload = any, Data = any, Extras = Record<string, any>> {
   private constructor();
 
+  /** Its name, as it was given. */
   readonly channel: string;
+  /** Its options, as they were given. */
   readonly options: XanoRealtimeChannelOptions;
 
   /**
@@ -609,30 +856,35 @@ export declare class XanoRealtimeChannel<
    */
   readonly continuity: "continuous" | "gap" | "unknown";
 
-  /** Calls `onAction` with every action of this name, and `onError` with the channel's errors. */
+  /**
+   * Calls `onAction` with every action of this name, and `onError` with the channel's errors. A listener that
+   * throws is reported to the browser, and the others are called.
+   *
+   * Throws a `TypeError` without a function.
+   */
   on<Action extends keyof XanoRealtimeActions>(
     action: Action,
     onAction: (action: XanoRealtimeActions<Payload, Data, Extras>[Action]) => void,
-    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions | null,
     options?: XanoListenerOptions,
   ): this;
   /** Calls `onAction` with everything but errors, and `onError` with the channel's errors. */
   on(
     onAction: (action: XanoRealtimeAction<Payload, Data, Extras>) => void,
-    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions | null,
     options?: XanoListenerOptions,
   ): this;
   /** The same for an action that this SDK does not know yet. */
   on(
     action: string,
-    onAction: (action: Frame<string, unknown, Extras>) => void,
-    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions,
+    onAction: (action: XanoRealtimeFrame<string, unknown, XanoRealtimeClientInfo<Extras> | undefined>) => void,
+    onError?: ((error: XanoRealtimeError) => void) | XanoListenerOptions | null,
     options?: XanoListenerOptions,
   ): this;
 
   /** Ends what `on` began with the same action and function. That function is not called any more. */
-  off(action: string, onAction: (action: any) => void): this;
-  off(onAction: (action: any) => void): this;
+  off(action: string, onAction: (action: never) => void): this;
+  off(onAction: (action: never) => void): this;
 
   /**
    * `for await (const message of channel)`: the messages from now on, until `break` or `destroy()`. At
@@ -669,8 +921,8 @@ export declare class XanoRealtimeChannel<
    * Throws a `TypeError` when JSON cannot hold the payload.
    */
   message(
-    payload?: Payload,
-    options?: XanoRealtimeActionOptions & Record<string, unknown>,
+    payload: Payload,
+    options?: XanoRealtimeSendOptions,
   ): Promise<XanoRealtimeReceipt>;
 
   /** Asks for the kept messages; they come as a "history" action. */
@@ -680,10 +932,7 @@ export declare class XanoRealtimeChannel<
    * with the promise, and to no listener. It rejects like a receipt, and is never reported as
    * unhandled; a reconnect does not disturb it.
    */
-  history(page: {
-    before?: number;
-    limit?: number;
-  }): Promise<XanoRealtimeHistoryPage<Payload, Data, Extras>>;
+  history(page: XanoRealtimeHistoryRequest): Promise<XanoRealtimeHistoryPage<Payload, Data, Extras>>;
 
   /** Who is here. Empty without a connection, and for channels without the `presence` option. */
   getPresence(): XanoRealtimeClient<Payload, Extras>[];
@@ -695,20 +944,20 @@ export declare class XanoRealtimeChannel<
   destroy(): void;
 }
 
-/** A member of a channel. */
+/** A member of a channel, as `getPresence()` gives it. */
 export declare class XanoRealtimeClient<Payload = any, Extras = Record<string, any>>
   implements XanoRealtimeClientInfo<Extras>
 {
   private constructor();
 
   extras: Extras;
-  permissions: { dbo_id: number; row_id: number | string };
+  permissions: XanoRealtimePermissions;
   socketId: string;
 
   /** Sends a payload to this member alone; the receipt is that of `channel.message()`. */
   message(
-    payload?: Payload,
-    options?: XanoRealtimeActionOptions & Record<string, unknown>,
+    payload: Payload,
+    options?: XanoRealtimeSendOptions,
   ): Promise<XanoRealtimeReceipt>;
   /** Asks for the channel's kept messages; they come as a "history" action. */
   history(): void;

@@ -161,7 +161,8 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     empty_folder(&dist)?;
     copy_folder(&work.join("dist"), &dist)?;
     copy(&work.join(CORE), &dist.join(CORE))?;
-    for file in ["README.md", "index.d.ts", "package.json"] {
+    // The hooks are a module of their own that imports React alone, so there is nothing to bundle.
+    for file in ["README.md", "index.d.ts", "package.json", "react.d.ts", "react.js"] {
         copy(&work.join("js").join(file), &dist.join(file))?;
     }
     for file in ["LICENSE-APACHE", "LICENSE-MIT"] {

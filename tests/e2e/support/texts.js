@@ -1,0 +1,38 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/**
+ * The sentences of a program: what its strings say that people may read. What stands for a value is `…`.
+ * Tests, comments and what a developer tells `expect` are left out.
+ */
+export function sentences(name, source) {
+  const texts = name.endsWith(".rs") ? rust(source) : javascript(source);
+  return [...new Set(texts)].filter((text) => /^[A-Za-z<…].* .*[a-z]/.test(text));
+}
+
+/** All sources below a folder, by name. */
+export async function sources(folder, pattern) {
+  const files = new Map();
+  for (const entry of await readdir(folder, { recursive: true })) {
+    if (pattern.test(entry)) files.set(entry, await readFile(join(folder, entry), "utf8"));
+  }
+  return files;
+}
+
+function rust(source) {
+  const code = source
+    .replace(/#\[cfg\((?:all\()?test[^]*/, "")
+    .replace(/^\s*\/\/.*$/gm, "")
+    .replace(/#!?\[[^\]]*\]/g, "")
+    .replace(/\.expect\(\s*"[^"]*"/g, "");
+  return [...code.matchAll(/"((?:[^"\\]|\\[^])*)"/g)].map(([, text]) => text.replace(/\\\n\s*/g, "").replace(/\\"/g, '"'));
+}
+
+function javascript(source) {
+  const code = source
+    .replace(/^\s*(?:\/\/|\/?\*).*$/gm, "")
+    .replace(/"\s*\+\s*"/g, "");
+  const plain = [...code.replace(/`[^`]*`/g, "").matchAll(/"((?:[^"\\\n]|\\.)*)"/g)].map(([, text]) => text);
+  const templates = [...code.matchAll(/`([^`]*)`/g)].map(([, text]) => text.replace(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, "…"));
+  return [...plain, ...templates];
+}
