@@ -40,6 +40,7 @@
     #base = "";
     #everConnected = false;
     #reason = "";
+    #remark = "";
 
     get connected() {
       return this.phase === "connected";
@@ -60,8 +61,10 @@
       return this.phase === "unknown-hash" ? "Unknown hash" : "";
     }
 
-    start(base) {
+    /** @param {string} [remark]  what there is to know besides, once it is connected */
+    start(base, remark = "") {
       this.#base = base;
+      this.#remark = remark;
       this.#everConnected = false;
       this.#reason = "";
       this.phase = "connecting";
@@ -98,6 +101,7 @@
         case "connecting":
           return "Connecting…";
         case "connected":
+          if (this.#remark) return `Connected. ${this.#remark}`;
           return reason ? `Connected. The server says: ${reason}` : "Connected";
         case "retrying":
           return this.#everConnected ? "Connection lost, trying again" : `${this.#cannotConnect()}, trying again`;

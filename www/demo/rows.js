@@ -4,8 +4,8 @@
 (() => {
   "use strict";
 
-  const { drawFace } = window.MarvelChat;
-  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["failed", "not sent"]]);
+  const { buildVouched, drawFace } = window.MarvelChat;
+  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["waiting", "waiting…"], ["failed", "not sent"]]);
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -40,9 +40,10 @@
     setText(line.firstElementChild, dayName(ts, now));
   }
 
-  function drawNote(line, note) {
+  function drawNote(line, { words, alarming }) {
     line.dataset.testid = "note";
-    setText(line.firstElementChild, note);
+    line.dataset.alarming = alarming;
+    setText(line.firstElementChild, words);
   }
 
   /** @param {boolean} fresh whether it makes an entrance */
@@ -57,15 +58,16 @@
   /** What each element shows, so that only changes are drawn. */
   const drawn = new WeakMap();
 
-  function drawMessage(element, { entry, author, grouped }) {
-    const { delivery } = entry;
+  /** @param {boolean} connected what is under way without a connection waits for one */
+  function drawMessage(element, { entry, author, grouped }, connected) {
+    const delivery = entry.delivery === "sending" && !connected ? "waiting" : entry.delivery;
     const now = [entry, author, grouped, delivery];
     if (drawn.get(element)?.every((part, index) => part === now[index])) return;
     drawn.set(element, now);
     Object.assign(element.dataset, { own: entry.own, grouped, delivery, server: entry.server, kind: entry.kind });
     drawFace(element.querySelector(".face"), author);
     element.dataset.tone = element.querySelector(".face").dataset.tone;
-    setText(element.querySelector(".author"), author);
+    element.querySelector(".author").replaceChildren(author, ...(entry.person.member ? [buildVouched()] : []));
     setText(element.querySelector(".text"), entry.text);
     const time = element.querySelector("time");
     time.hidden = entry.ts === null;
