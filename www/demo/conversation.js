@@ -273,7 +273,7 @@
   }
 
   function waitingWords(count) {
-    if (count === 0) return "Not connected. What you send waits here until the connection is back.";
+    if (count === 0) return "Not connected: what you send waits here.";
     return count === 1 ? "1 message waits for the connection." : `${count} messages wait for the connection.`;
   }
 

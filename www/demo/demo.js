@@ -50,7 +50,11 @@
     drawIdentity();
     drawStatus();
     rooms.draw();
-    // On a touch screen the keyboard would cover what there is to read.
+    focusRoom();
+  }
+
+  /** On a touch screen the keyboard would cover what there is to read. */
+  function focusRoom() {
     if (window.matchMedia("(pointer: fine)").matches) rooms.active.focusInput();
     else $("open-settings").focus();
   }
@@ -116,7 +120,8 @@
     client.realtimeReconnect();
     openHq();
     rooms.activate(HQ.name);
-    rooms.active.focusInput();
+    // The dialog gives the focus back as it closes, which is now.
+    queueMicrotask(focusRoom);
   }
 
   function openHq() {

@@ -56,7 +56,7 @@
     return {
       name,
       tone: total % TONES,
-      shape: name.startsWith("Guest ") ? "circle" : shapes[total % shapes.length],
+      shape: name.startsWith("Guest ") ? "circle" : shapes[Math.floor(total / TONES) % shapes.length],
       initials: letters.join("").toUpperCase(),
     };
   }

@@ -214,7 +214,8 @@
       if (this.#open) this.#threads.open(person);
       this.#parts.error.hidden = this.#parts.error.hidden || !this.#closed;
       this.#drawOpen();
-      this.focusInput();
+      // On a touch screen the keyboard would cover what there is to read.
+      if (window.matchMedia("(pointer: fine)").matches) this.focusInput();
       this.#changed({ messages: 0, names: false });
     }
 

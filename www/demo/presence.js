@@ -24,10 +24,11 @@
     #me;
     #names;
     #chosen;
+    #wasChosen = false;
     #chips = new Map();
 
     /**
-     * @param {{list: HTMLElement, note: HTMLElement}} parts  `note` is shown while a name is not known
+     * @param {{list: HTMLElement, note: HTMLElement}} parts  `note` says what there is to know of the names
      * @param {{me: object, names: object}} who
      * @param {((key: string) => void)|null} chosen  where people may be written to
      */
@@ -40,19 +41,26 @@
     }
 
     /**
-     * This tab's person comes first, then who has written, then the others.
+     * Who has written and was not read comes first, then this tab's person, then the others.
      *
      * @param {Person[]} persons
      * @param {(key: string) => {unread?: number, open?: boolean, away?: boolean}} stateOf
      */
     draw(persons, stateOf) {
-      const rank = (person) => (this.#me.is(person) ? 2 : Number(stateOf(person.key).unread > 0));
+      const rank = (person) => (stateOf(person.key).unread > 0 ? 2 : Number(this.#me.is(person)));
       const shown = [...persons].sort((a, b) => rank(b) - rank(a)).slice(0, MAX_CHIPS);
       const chips = new Map(shown.map((person) => [person.key, this.#drawChip(person, stateOf(person.key))]));
       const more = persons.length - shown.length;
-      this.#note.hidden = !shown.some((person) => this.#names.of(person) === null && !this.#me.is(person));
+      this.#drawNote(shown.filter((person) => !this.#me.is(person)));
       this.#chips = chips;
       this.#place([...chips.values(), ...(more > 0 ? [buildMore(more)] : [])]);
+    }
+
+    #drawNote(others) {
+      const unknown = others.some((person) => this.#names.of(person) === null);
+      const words = unknown ? "Names appear when people speak." : "Press a name to write privately.";
+      this.#note.hidden = !unknown && (this.#chosen === null || this.#wasChosen || others.length === 0);
+      if (this.#note.textContent !== words) this.#note.textContent = words;
     }
 
     /** Only what is not in its place is moved, or who is there with the keyboard would lose it. */
@@ -99,7 +107,10 @@
       if (body.localName !== "button") return chip;
       body.type = "button";
       body.dataset.testid = "write-privately";
-      body.addEventListener("click", () => this.#chosen(person.key));
+      body.addEventListener("click", () => {
+        this.#wasChosen = true;
+        this.#chosen(person.key);
+      });
       return chip;
     }
   }
