@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { launchBrowser, openTab } from "./support/browser.js";
+import { Chat, HQ, waitFor } from "./support/chat.js";
+import { Server } from "./support/server.js";
+
+describe("who is typing in the Marvel chat", () => {
+  let browser;
+  let server;
+
+  before(async () => {
+    browser = await launchBrowser();
+  });
+  after(() => browser?.close());
+
+  const fresh = async (t) => {
+    server = await Server.start();
+    t.after(() => server.dispose());
+  };
+  const open = async () => {
+    const chat = new Chat(await openTab(browser, `${server.origin}/`));
+    await chat.connected();
+    return chat;
+  };
+  const members = async (...names) => {
+    const chats = [];
+    for (const name of names) {
+      chats.push(await open());
+      await chats.at(-1).signUp(name);
+    }
+    for (const chat of chats) await chat.peopleHere(names.length, HQ);
+    return chats;
+  };
+  const typingSays = async (chat, words) => {
+    const line = chat.conversation(HQ).getByTestId("typing");
+    await waitFor(async () => (await line.innerText()) === words, async () => `it says “${words}”; it says “${await line.innerText()}”`);
+  };
+
+  test("others see who is typing, until it is said", async (t) => {
+    await fresh(t);
+    const [thor, loki, hulk] = await members("Thor", "Loki", "Hulk");
+    await thor.input(HQ).pressSequentially("By Od");
+    for (const chat of [loki, hulk]) await typingSays(chat, "Thor is typing…");
+    await loki.input(HQ).pressSequentially("Oh");
+    await typingSays(hulk, "Thor and Loki are typing…");
+    await thor.input(HQ).press("Enter");
+    await hulk.shows(["By Od"], HQ);
+    await typingSays(hulk, "Loki is typing…");
+    await typingSays(thor, "Loki is typing…");
+    // Nothing of it is a message, for anybody who is there or comes later.
+    for (const chat of [thor, loki, hulk]) {
+      await chat.shows(["By Od"], HQ);
+      assert.equal(await chat.room(HQ).locator(".badge:not([hidden])").count(), 0);
+      assert.equal(await chat.room(HQ).getByTestId("room-error").isVisible(), false);
+    }
+    await hulk.page.reload();
+    await hulk.inHq();
+    await hulk.shows(["By Od"], HQ);
+    for (const chat of [thor, loki, hulk]) chat.noProblems();
+  });
+
+  test("who types privately is seen by that one alone", async (t) => {
+    await fresh(t);
+    const [thor, loki, hulk] = await members("Thor", "Loki", "Hulk");
+    await loki.writeTo("Thor");
+    await thor.writeTo("Loki");
+    await thor.input(HQ).pressSequentially("psst");
+    await typingSays(loki, "Thor is typing…");
+    await thor.input(HQ).press("Enter");
+    await loki.shows(["psst"], HQ);
+    await typingSays(loki, "");
+    await loki.page.keyboard.press("Escape");
+    // What Hulk hears comes behind what he would have heard.
+    await thor.page.keyboard.press("Escape");
+    await thor.say("to all", HQ);
+    await hulk.shows(["to all"], HQ);
+    await typingSays(hulk, "");
+    assert.equal(await hulk.room(HQ).locator(".badge:not([hidden])").count(), 0);
+  });
+
+  test("who stops without a word is forgotten after a while", async (t) => {
+    await fresh(t);
+    const [thor] = await members("Thor");
+    const page = await openTab(browser, `${server.origin}/`);
+    await page.clock.install();
+    await page.reload();
+    const loki = new Chat(page);
+    await loki.connected();
+    await loki.signUp("Loki");
+    await loki.peopleHere(2, HQ);
+    await thor.input(HQ).pressSequentially("hm");
+    await typingSays(loki, "Thor is typing…");
+    await page.clock.runFor(5_100);
+    await typingSays(loki, "");
+  });
+
+  test("keys in a row are told once in three seconds, and not at all in a crowd", async (t) => {
+    await fresh(t);
+    const chat = await open();
+    const due = await chat.page.evaluate(() => {
+      const { TypingSignal } = window.MarvelChat;
+      const signal = new TypingSignal();
+      const told = [0, 100, 2_999, 3_000, 3_001].filter((now) => signal.isDue(now, 12));
+      signal.reset();
+      return { told, afterSending: signal.isDue(3_002, 12), alone: new TypingSignal().isDue(0, 0), crowd: new TypingSignal().isDue(0, 13) };
+    });
+    assert.deepEqual(due, { told: [0, 3_000], afterSending: true, alone: false, crowd: false });
+  });
+
+  test("who listens for motion sickness sees dots that stand still", async (t) => {
+    await fresh(t);
+    const chat = new Chat(await openTab(browser, `${server.origin}/`, { reducedMotion: "reduce" }));
+    await chat.connected();
+    const animation = () => chat.page.evaluate(() => getComputedStyle(document.querySelector(".typing-dots i")).animationName);
+    assert.equal(await animation(), "none");
+    await chat.page.emulateMedia({ reducedMotion: "no-preference" });
+    assert.equal(await animation(), "blink");
+  });
+});
