@@ -6,11 +6,12 @@
   "use strict";
 
   const { Absence, Composer, Timeline, buildDay, buildMessage, drawDay, drawMessage, drawNote } = window.MarvelChat;
-  const { cleanName, cloneTemplate, guestName, randomId, readPerson, setText } = window.MarvelChat;
+  const { atNextFrame, cleanName, cloneTemplate, guestName, randomId, readPerson, setText } = window.MarvelChat;
   const NEAR_BOTTOM = 48;
 
   class Conversation {
     element = cloneTemplate("conversation-template");
+    refresh = atNextFrame(() => this.#draw());
     /** Messages that came while it was not shown. */
     unread = 0;
     #me;
@@ -27,7 +28,6 @@
     #hasHistory = false;
     #atBottom = true;
     #newer = 0;
-    #scheduled = false;
     #parts = {};
 
     /**
@@ -100,7 +100,7 @@
       this.refresh();
     }
 
-    /** What others are doing right now; empty where that is nothing. */
+    /** What others are doing right now. No live region: it would talk over what is being read. */
     setTyping(words) {
       setText(this.#parts.typing.lastElementChild, words);
       this.#parts.typing.dataset.active = String(words !== "");
@@ -128,19 +128,6 @@
       };
       const settled = this.#told.send(payload, { id: localId }).then(sent, failed);
       settled.then(() => this.refresh());
-    }
-
-    /** Draws at the next frame; many messages in one frame cost one drawing. */
-    refresh() {
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      const draw = () => {
-        this.#scheduled = false;
-        this.#draw();
-      };
-      // Hidden tabs get no animation frames.
-      if (document.hidden) setTimeout(draw, 100);
-      else requestAnimationFrame(draw);
     }
 
     #build({ id, title, label, placeholder, empty, starters }) {

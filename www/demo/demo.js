@@ -185,7 +185,9 @@
     // What concerns no channel is told to every channel; once is enough.
     if (of || name !== OPEN_ROOMS[0].name) return;
     if (error.payload?.code === "invalid_token" && client.hasRealtimeAuthToken()) {
+      const { drafts } = rooms;
       leave(LOGIN_ENDED);
+      rooms.drafts = drafts;
       return;
     }
     connection.takeError(error.payload);

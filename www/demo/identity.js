@@ -44,7 +44,7 @@
       const { hero, member } = this.#me;
       this.#hasAccount = hasAccount;
       // Who that is, the server says with the first join.
-      const name = hasAccount ? (member?.name ?? "…") : hero;
+      const name = hasAccount ? (member?.name ?? "Member") : hero;
       for (const place of [$("hero-name"), $("account-name")]) {
         place.replaceChildren(name, ...(hasAccount && member ? [buildVouched()] : []));
       }

@@ -6,7 +6,7 @@
   "use strict";
 
   const { Conversation, PresenceList, PrivateThreads, TypingPeople, TypingSignal, typingWords } = window.MarvelChat;
-  const { buildVouched, cloneTemplate, drawFace, isPrivate, readPerson, setText } = window.MarvelChat;
+  const { atNextFrame, buildVouched, cloneTemplate, drawFace, isPrivate, readPerson, setText } = window.MarvelChat;
   const STARTERS = ["Hello World!", "Who is on watch tonight?", "Meet me on the roof."];
 
   const ERROR_WORDS = new Map([
@@ -29,6 +29,7 @@
 
   class ChannelPanel {
     element = cloneTemplate("panel-template");
+    refresh = atNextFrame(() => this.#draw());
     #name;
     #me;
     #changed;
@@ -145,25 +146,6 @@
       this.#current.focusInput();
     }
 
-    /** Draws who is here, and all that is said. */
-    refresh() {
-      const { count, title } = this.#parts;
-      const persons = this.#threads.persons;
-      setText(count, String(persons.filter(({ key }) => this.#threads.isHere(key)).length));
-      this.#presence.draw(persons, (key) => ({
-        unread: this.#threads.get(key)?.conversation.unread,
-        open: key === this.#open,
-        away: !this.#threads.isHere(key),
-      }));
-      const thread = this.#threads.get(this.#open);
-      if (thread) {
-        const name = this.#threads.nameOf(thread.person);
-        drawFace(this.#parts.face, name);
-        title.replaceChildren(name, ...(thread.person.member ? [buildVouched()] : []));
-      }
-      this.#current.refresh();
-    }
-
     get #current() {
       return this.#threads.get(this.#open)?.conversation ?? this.#everyone;
     }
@@ -229,6 +211,25 @@
       this.element.dataset.open = isPrivately ? "private" : "everyone";
       this.#parts.bar.hidden = !isPrivately;
       this.refresh();
+    }
+
+    /** Draws who is here; what is said draws itself. */
+    #draw() {
+      const { count, title } = this.#parts;
+      const persons = this.#threads.persons;
+      setText(count, String(persons.filter(({ key }) => this.#threads.isHere(key)).length));
+      this.#presence.draw(persons, (key) => ({
+        unread: this.#threads.get(key)?.conversation.unread,
+        open: key === this.#open,
+        away: !this.#threads.isHere(key),
+      }));
+      const thread = this.#threads.get(this.#open);
+      if (thread) {
+        const name = this.#threads.nameOf(thread.person);
+        drawFace(this.#parts.face, name);
+        title.replaceChildren(name, ...(thread.person.member ? [buildVouched()] : []));
+      }
+      this.#current.refresh();
     }
 
     #takeJoin() {

@@ -149,7 +149,7 @@
 
     /** Whether that is this person, in this tab or, logged in, in another one. */
     is({ member, socketId }) {
-      return socketId === this.socketId || (member !== null && member.key === this.member?.key);
+      return member === null ? socketId !== null && socketId === this.socketId : member.key === this.member?.key;
     }
 
     /** The author id is public, so the server's socket id has to agree where one is known. */

@@ -1,5 +1,5 @@
 /**
- * The lines of a log: day lines and messages, each drawn from what it is about.
+ * The lines of a log: days, notes and messages, each drawn from what it is about.
  */
 (() => {
   "use strict";
@@ -23,6 +23,22 @@
 
   function setText(element, text) {
     if (element.textContent !== text) element.textContent = text;
+  }
+
+  /** Draws at the next frame, however often that is asked for until then. */
+  function atNextFrame(draw) {
+    let scheduled = false;
+    const run = () => {
+      scheduled = false;
+      draw();
+    };
+    return () => {
+      if (scheduled) return;
+      scheduled = true;
+      // Hidden tabs get no animation frames.
+      if (document.hidden) setTimeout(run, 100);
+      else requestAnimationFrame(run);
+    };
   }
 
   function cloneTemplate(id) {
@@ -80,5 +96,5 @@
     element.querySelector("[data-testid=retry]").hidden = delivery !== "failed";
   }
 
-  window.MarvelChat = { ...window.MarvelChat, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, drawNote, setText };
+  window.MarvelChat = { ...window.MarvelChat, atNextFrame, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, drawNote, setText };
 })();
