@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser, openTab } from "./support/browser.js";
-import { Chat, HQ, waitFor } from "./support/chat.js";
-import { Line } from "./support/line.js";
-import { Server } from "./support/server.js";
+import { launchBrowser } from "./support/browser.js";
+import { HQ, waitFor } from "./support/chat.js";
+import { Stage } from "./support/stage.js";
 
 describe("who was away from the Marvel chat", () => {
   let browser;
-  let server;
   let line;
 
   before(async () => {
@@ -16,17 +14,11 @@ describe("who was away from the Marvel chat", () => {
   });
   after(() => browser?.close());
 
-  const fresh = async (t) => {
-    server = await Server.start();
-    t.after(() => server.dispose());
-    line = await Line.to(server);
-    t.after(() => line.dispose());
-  };
-  const open = async (origin = server.origin, options = {}) => {
-    const query = new URLSearchParams({ base: origin, hash: server.hash });
-    const chat = new Chat(await openTab(browser, `${server.origin}/?${query}`, options));
-    await chat.connected();
-    return chat;
+  /** Somebody whose connection can break, and somebody whose connection does not. */
+  const open = async (t) => {
+    const stage = await Stage.open(t, browser);
+    line = await stage.line();
+    return { stage, wanda: await stage.person(stage.addressOf(line.origin)), thor: await stage.person() };
   };
   const lose = async (chat) => {
     line.cut();
@@ -43,8 +35,7 @@ describe("who was away from the Marvel chat", () => {
   const hint = (chat, channel) => chat.conversation(channel).getByTestId("message-hint").innerText();
 
   test("what is written without a connection waits to be seen, and is sent in order", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(line.origin), await open()];
+    const { wanda, thor } = await open(t);
     await lose(wanda);
     assert.equal(await hint(wanda), "Not connected: what you send waits here.");
     await wanda.say("first");
@@ -62,8 +53,7 @@ describe("who was away from the Marvel chat", () => {
   });
 
   test("what was missed is filled in, behind a line that says how long and how much", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(line.origin), await open()];
+    const { wanda, thor } = await open(t);
     await thor.say("before");
     await wanda.shows(["before"]);
     await lose(wanda);
@@ -82,8 +72,7 @@ describe("who was away from the Marvel chat", () => {
   });
 
   test("a second absence has a line of its own", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(line.origin), await open()];
+    const { wanda, thor } = await open(t);
     await thor.say("before");
     await wanda.shows(["before"]);
     for (const text of ["one", "two"]) {
@@ -98,8 +87,7 @@ describe("who was away from the Marvel chat", () => {
   });
 
   test("what was missed while the server itself was gone is filled in too", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(line.origin), await open()];
+    const { stage: { server }, wanda, thor } = await open(t);
     await thor.say("before");
     await wanda.shows(["before"]);
     await lose(wanda);
@@ -114,8 +102,7 @@ describe("who was away from the Marvel chat", () => {
   });
 
   test("to log in is no absence: there is no line, whatever was said before", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(), await open()];
+    const { wanda, thor } = await open(t);
     await wanda.say("as a stranger");
     await thor.shows(["as a stranger"]);
     await thor.say("welcome", "dc-chat-room");
@@ -130,8 +117,7 @@ describe("who was away from the Marvel chat", () => {
   });
 
   test("each way an absence can end has its words", async (t) => {
-    await fresh(t);
-    const wanda = await open();
+    const { wanda } = await open(t);
     const words = await wanda.page.evaluate(() => {
       const tell = (happen) => {
         let note = null;

@@ -3,34 +3,20 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser, openTab, openTabOf } from "./support/browser.js";
-import { Chat, HQ, PASSWORD, waitFor } from "./support/chat.js";
-import { Server } from "./support/server.js";
+import { launchBrowser } from "./support/browser.js";
+import { HQ, PASSWORD, waitFor } from "./support/chat.js";
+import { Stage } from "./support/stage.js";
 
 const THOR = { name: "Thor", email: "thor@example.com", password: PASSWORD };
 
 describe("logging in to the Marvel chat", () => {
   let browser;
-  let server;
 
   before(async () => {
     browser = await launchBrowser();
   });
   after(() => browser?.close());
 
-  const start = async (t) => {
-    const started = await Server.start();
-    t.after(() => started.dispose());
-    return started;
-  };
-  const fresh = async (t) => {
-    server = await start(t);
-  };
-  const open = async (url = `${server.origin}/`, options) => {
-    const chat = new Chat(await openTab(browser, url, options));
-    await chat.connected();
-    return chat;
-  };
   const says = async (chat, words) => {
     const error = chat.page.getByTestId("login-error");
     await waitFor(async () => words.test(await error.innerText()), async () => `the dialog says ${words}; it says: ${await error.innerText()}`);
@@ -39,8 +25,8 @@ describe("logging in to the Marvel chat", () => {
   const stored = (chat) => chat.page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
 
   test("a stranger chats without an account, and is asked for none", async (t) => {
-    await fresh(t);
-    const [wanda, thor] = [await open(), await open()];
+    const stage = await Stage.open(t, browser);
+    const [wanda, thor] = [await stage.person(), await stage.person()];
     await wanda.say("Hello World!");
     await thor.shows(["Hello World!"]);
     assert.equal(await wanda.room(HQ).count(), 0);
@@ -48,12 +34,12 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("who signs up is in HQ under a name that the server vouches for, and a reload keeps it", async (t) => {
-    await fresh(t);
-    const thor = await open();
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person();
     await thor.signUp("Thor");
     await thor.say("I am worthy", HQ);
     await thor.delivered(HQ);
-    const loki = await open();
+    const loki = await stage.person();
     await loki.signUp("Loki");
     await loki.shows(["I am worthy"], HQ);
     const author = loki.room(HQ).getByTestId("message-author");
@@ -69,15 +55,15 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("the name goes along to the open rooms, where nobody else gets its mark", async (t) => {
-    await fresh(t);
-    const [thor, stranger] = [await open(), await open()];
+    const stage = await Stage.open(t, browser);
+    const [thor, stranger] = [await stage.person(), await stage.person()];
     await thor.signUp("Spider-Man");
     await thor.say("The real one");
     const liar = await stranger.page.evaluate(async ({ origin, hash }) => {
       const channel = new XanoClient({ instanceBaseUrl: origin, realtimeCanonical: hash, storage: new XanoObjectStorage() }).channel("marvel-chat-room");
       await channel.message({ text: "No, I am", hero: "Spider-Man", extras: { name: "Spider-Man" }, client: { permissions: { dbo_id: 1, row_id: 1 } } });
       return true;
-    }, { origin: server.origin, hash: server.hash });
+    }, { origin: stage.server.origin, hash: stage.server.hash });
     assert.ok(liar);
     await stranger.shows(["The real one", "No, I am"]);
     const authors = await stranger.room().getByTestId("message-author").allInnerTexts();
@@ -85,10 +71,10 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("what is wrong is said in the server's words, at the field that it is about", async (t) => {
-    await fresh(t);
-    const first = await open();
+    const stage = await Stage.open(t, browser);
+    const first = await stage.person();
     await first.signUp("Thor");
-    const thor = await open();
+    const thor = await stage.person();
     const field = (of) => thor.page.getByTestId(`login-${of}`);
     await thor.enter({ email: THOR.email, password: "burdened with glorious purpose" });
     await says(thor, /^Invalid Credentials\.$/);
@@ -112,8 +98,8 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("password managers are told which form it is", async (t) => {
-    await fresh(t);
-    const thor = await open();
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person();
     const complete = (of) => thor.page.getByTestId(`login-${of}`).getAttribute("autocomplete");
     await thor.page.getByTestId("log-in").click();
     assert.deepEqual([await complete("email"), await complete("password")], ["username", "current-password"]);
@@ -124,25 +110,25 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("a server that cannot be reached is told, and too many attempts in its own words", async (t) => {
-    await fresh(t);
-    const thor = await open();
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person();
     for (let attempt = 0; attempt < 10; attempt += 1) {
-      const { status } = await fetch(`${server.origin}/api:main/auth/login`, { method: "POST", body: JSON.stringify({ email: "x@example.com", password: "12345678" }) });
+      const { status } = await fetch(`${stage.server.origin}/api:main/auth/login`, { method: "POST", body: JSON.stringify({ email: "x@example.com", password: "12345678" }) });
       assert.notEqual(status, 429);
     }
     await thor.enter({ email: THOR.email, password: PASSWORD });
     await says(thor, /too many|try again|wait/i);
-    await server.stop();
+    await stage.server.stop();
     await thor.submitLogin({ email: THOR.email, password: PASSWORD });
     await says(thor, /^The server cannot be reached/);
   });
 
   test("logging out drops the identity, in this tab and in the others", async (t) => {
-    await fresh(t);
-    const [thor, loki] = [await open(), await open()];
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = [await stage.person(), await stage.person()];
     await thor.signUp("Thor");
     await loki.signUp("Loki");
-    const other = new Chat(await openTabOf(thor.page.context(), `${server.origin}/`));
+    const other = await stage.anotherTab(thor);
     await other.inHq();
     await thor.say("said as Thor");
     await thor.delivered();
@@ -166,30 +152,30 @@ describe("logging in to the Marvel chat", () => {
       const channel = new XanoClient({ instanceBaseUrl: origin, realtimeCanonical: hash, storage: new XanoObjectStorage() }).channel("marvel-chat-room");
       const { history } = await channel.history({ limit: 2 });
       return history.map(({ payload }) => payload.from);
-    }, { origin: server.origin, hash: server.hash });
+    }, { origin: stage.server.origin, hash: stage.server.hash });
     assert.notEqual(froms[0], froms[1], "nothing links the two");
     for (const chat of [thor, other, loki]) chat.noProblems();
   });
 
   test("what Thor wrote without a connection is not sent when he has logged out", async (t) => {
-    await fresh(t);
-    const [thor, witness] = [await open(), await open()];
+    const stage = await Stage.open(t, browser);
+    const [thor, witness] = [await stage.person(), await stage.person()];
     await thor.signUp("Thor");
-    await server.stop();
+    await stage.server.stop();
     await thor.statusSays(/trying again/i);
     await thor.say("a secret of Thor's");
     await thor.page.getByTestId("hero").click();
     await thor.page.getByTestId("log-out").click();
-    await server.restart();
+    await stage.server.restart();
     for (const chat of [thor, witness]) await chat.connected();
     await thor.say("said as nobody");
     for (const chat of [thor, witness]) await chat.shows(["said as nobody"]);
   });
 
   test("the token is in no address, and goes to no other server", async (t) => {
-    await fresh(t);
-    const elsewhere = await start(t);
-    const thor = await open(`${server.origin}/?${new URLSearchParams({ base: server.origin, hash: server.hash })}`);
+    const stage = await Stage.open(t, browser);
+    const elsewhere = await stage.anotherServer();
+    const thor = await stage.person(stage.addressOf());
     const addresses = [];
     thor.page.on("request", (request) => addresses.push(request.url()));
     thor.page.on("websocket", (socket) => addresses.push(socket.url()));
@@ -199,9 +185,8 @@ describe("logging in to the Marvel chat", () => {
     for (const address of [...addresses, thor.page.url(), await thor.page.getByTestId("second-tab").getAttribute("href")]) {
       assert.ok(!address.includes(token), address);
     }
-    // A link can make the page talk to any server. The other one would refuse this token, and the page would say so.
-    const query = new URLSearchParams({ base: elsewhere.origin, hash: elsewhere.hash });
-    const lured = new Chat(await openTabOf(thor.page.context(), `${server.origin}/?${query}`));
+    // A link can make the page talk to any stage.server. The other one would refuse this token, and the page would say so.
+    const lured = await stage.anotherTab(thor, stage.addressOf(elsewhere.origin, elsewhere));
     await lured.statusSays(/^Connected$/);
     await lured.peopleHere(1);
     assert.equal(await lured.page.getByTestId("log-in").isVisible(), true);
@@ -210,13 +195,13 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("a login that has ended is told, and the chat goes on without it", async (t) => {
-    await fresh(t);
-    const thor = await open();
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person();
     await thor.signUp("Thor");
-    await server.stop();
+    await stage.server.stop();
     // This is how an operator ends all logins.
-    await rm(join(server.folder, "signing-key"));
-    await server.restart();
+    await rm(join(stage.server.folder, "signing-key"));
+    await stage.server.restart();
     await thor.statusSays(/^Connected\. Your login has ended\./);
     assert.equal(await thor.room(HQ).count(), 0);
     await thor.say("still here");
@@ -227,13 +212,13 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("from disk it is the same: sign up, reload, log out", async (t) => {
-    await fresh(t);
-    const query = new URLSearchParams({ base: server.origin, hash: server.hash });
-    const thor = await open(new URL(`../../www/demo/index.html?${query}`, import.meta.url).href);
+    const stage = await Stage.open(t, browser);
+    const page = new URL("../../www/demo/index.html", import.meta.url).href;
+    const thor = await stage.person(stage.addressOf(undefined, { page }));
     await thor.signUp("Thor");
     await thor.page.reload();
     await thor.inHq();
-    const loki = await open();
+    const loki = await stage.person();
     await loki.signUp("Loki");
     await thor.isHere("Loki");
     await thor.writeTo("Loki");
@@ -247,12 +232,19 @@ describe("logging in to the Marvel chat", () => {
   });
 
   test("on a phone the three rooms are behind tabs, and HQ is on show after the login", async (t) => {
-    await fresh(t);
-    const thor = await open(undefined, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person(undefined, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await thor.signUp("Thor");
     assert.equal(await thor.page.getByTestId(`tab-${HQ}`).getAttribute("aria-selected"), "true");
     assert.equal(await thor.room("dc-chat-room").isVisible(), false);
     const width = await thor.page.evaluate(() => document.documentElement.scrollWidth);
     assert.equal(width, 390, "nothing sticks out");
+  });
+
+  test("on a phone with its keyboard up all of the form can be reached", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person(undefined, { viewport: { width: 360, height: 380 }, hasTouch: true, isMobile: true });
+    await thor.signUp("Thor");
+    thor.noProblems();
   });
 });

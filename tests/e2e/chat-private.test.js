@@ -1,45 +1,24 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser, openTab, openTabOf } from "./support/browser.js";
-import { Chat, HQ, waitFor } from "./support/chat.js";
-import { Line } from "./support/line.js";
-import { Server } from "./support/server.js";
+import { launchBrowser } from "./support/browser.js";
+import { HQ, waitFor } from "./support/chat.js";
+import { Stage } from "./support/stage.js";
 
 describe("private messages in the Marvel chat", () => {
   let browser;
-  let server;
 
   before(async () => {
     browser = await launchBrowser();
   });
   after(() => browser?.close());
 
-  const fresh = async (t) => {
-    server = await Server.start({ options: ["--auth-attempts", "0"] });
-    t.after(() => server.dispose());
-  };
-  const open = async (url = `${server.origin}/`) => {
-    const chat = new Chat(await openTab(browser, url));
-    await chat.connected();
-    return chat;
-  };
-  /** Members who all see each other. */
-  const members = async (...names) => {
-    const chats = [];
-    for (const [index, name] of names.entries()) {
-      chats.push(await open());
-      await chats[index].signUp(name, `member${index}@example.com`);
-    }
-    for (const chat of chats) await chat.peopleHere(names.length, HQ);
-    return chats;
-  };
   const unread = (chat, name) => chat.chip(name).locator(".badge:not([hidden])");
   const back = (chat) => chat.room(HQ).getByTestId("to-everyone").click();
 
   test("two write to each other, each sees both sides, and a third sees nothing, then or later", async (t) => {
-    await fresh(t);
-    const [thor, loki, hulk] = await members("Thor", "Loki", "Hulk");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki, hulk] = await stage.members("Thor", "Loki", "Hulk");
     await thor.writeTo("Loki");
     await thor.say("Where is the Tesseract?", HQ);
     await thor.delivered(HQ);
@@ -65,11 +44,11 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("all tabs of both show the whole conversation", async (t) => {
-    await fresh(t);
-    const [thor, loki] = await members("Thor", "Loki");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = await stage.members("Thor", "Loki");
     const tabs = [];
     for (const chat of [thor, loki]) {
-      const tab = new Chat(await openTabOf(chat.page.context(), `${server.origin}/`));
+      const tab = await stage.anotherTab(chat);
       await tab.peopleHere(2, HQ);
       tabs.push(tab);
     }
@@ -89,8 +68,8 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("who has gone is shown as gone, and can be written to again when they are back", async (t) => {
-    await fresh(t);
-    const [thor, loki] = await members("Thor", "Loki");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = await stage.members("Thor", "Loki");
     await thor.writeTo("Loki");
     await thor.say("Stay", HQ);
     await thor.delivered(HQ);
@@ -99,7 +78,7 @@ describe("private messages in the Marvel chat", () => {
     await waitFor(() => thor.input(HQ).isDisabled(), () => "the field is closed");
     assert.equal(await thor.input(HQ).getAttribute("placeholder"), "Loki is not here now");
     assert.equal(await thor.chip("Loki").getAttribute("data-away"), "true");
-    await loki.page.goto(`${server.origin}/`);
+    await loki.page.goto(`${stage.server.origin}/`);
     await loki.inHq();
     await thor.peopleHere(2, HQ);
     await waitFor(() => thor.input(HQ).isEnabled(), () => "the field is open again");
@@ -110,11 +89,10 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("what could not be delivered is marked, told, and sent again when asked", async (t) => {
-    await fresh(t);
-    const line = await Line.to(server);
-    t.after(() => line.dispose());
-    const [loki] = await members("Loki");
-    const thor = await open(`${server.origin}/?${new URLSearchParams({ base: line.origin, hash: server.hash })}`);
+    const stage = await Stage.open(t, browser);
+    const line = await stage.line();
+    const [loki] = await stage.members("Loki");
+    const thor = await stage.person(stage.addressOf(line.origin));
     await thor.signUp("Thor");
     await thor.isHere("Loki");
     await thor.writeTo("Loki");
@@ -140,8 +118,8 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("of two with one name each gets a number, and each their own conversation", async (t) => {
-    await fresh(t);
-    const [thor, loki, liar] = await members("Thor", "Loki", "Loki");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki, liar] = await stage.members("Thor", "Loki", "Loki");
     for (const chat of [loki, liar]) {
       await chat.writeTo("Thor");
       await chat.say(chat === loki ? "It is me" : "No, it is me", HQ);
@@ -155,9 +133,9 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("hostile names and messages are only ever text, and no copy is believed but one's own", async (t) => {
-    await fresh(t);
+    const stage = await Stage.open(t, browser);
     const evil = `<img src=x onerror="document.title='owned'">`;
-    const [thor, loki] = await members("Thor", evil);
+    const [thor, loki] = await stage.members("Thor", evil);
     await loki.page.evaluate(async ({ origin, hash }) => {
       const token = Object.entries(localStorage).find(([key]) => key.endsWith("RealtimeAuthToken"))[1];
       const storage = new XanoObjectStorage();
@@ -175,7 +153,7 @@ describe("private messages in the Marvel chat", () => {
         { text: { length: 1e9 } },
       ];
       for (const payload of payloads) await thor.message(payload);
-    }, { origin: server.origin, hash: server.hash });
+    }, { origin: stage.server.origin, hash: stage.server.hash });
     await thor.chip("<img").locator(".badge", { hasText: "7" }).waitFor();
     await thor.chip("<img").getByTestId("write-privately").click();
     const shown = [
@@ -192,8 +170,8 @@ describe("private messages in the Marvel chat", () => {
   });
 
   test("with the keyboard alone: to a name, there and back", async (t) => {
-    await fresh(t);
-    const [thor, loki] = await members("Thor", "Loki");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = await stage.members("Thor", "Loki");
     const chip = thor.page.getByRole("button", { name: "Loki: private messages" });
     await chip.focus();
     await thor.page.keyboard.press("Enter");

@@ -1,45 +1,26 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser, openTab } from "./support/browser.js";
-import { Chat, HQ, waitFor } from "./support/chat.js";
-import { Server } from "./support/server.js";
+import { launchBrowser } from "./support/browser.js";
+import { HQ, waitFor } from "./support/chat.js";
+import { Stage } from "./support/stage.js";
 
 describe("who is typing in the Marvel chat", () => {
   let browser;
-  let server;
 
   before(async () => {
     browser = await launchBrowser();
   });
   after(() => browser?.close());
 
-  const fresh = async (t) => {
-    server = await Server.start();
-    t.after(() => server.dispose());
-  };
-  const open = async () => {
-    const chat = new Chat(await openTab(browser, `${server.origin}/`));
-    await chat.connected();
-    return chat;
-  };
-  const members = async (...names) => {
-    const chats = [];
-    for (const name of names) {
-      chats.push(await open());
-      await chats.at(-1).signUp(name);
-    }
-    for (const chat of chats) await chat.peopleHere(names.length, HQ);
-    return chats;
-  };
   const typingSays = async (chat, words) => {
     const line = chat.conversation(HQ).getByTestId("typing");
     await waitFor(async () => (await line.innerText()) === words, async () => `it says “${words}”; it says “${await line.innerText()}”`);
   };
 
   test("others see who is typing, until it is said", async (t) => {
-    await fresh(t);
-    const [thor, loki, hulk] = await members("Thor", "Loki", "Hulk");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki, hulk] = await stage.members("Thor", "Loki", "Hulk");
     await thor.input(HQ).pressSequentially("By Od");
     for (const chat of [loki, hulk]) await typingSays(chat, "Thor is typing…");
     await loki.input(HQ).pressSequentially("Oh");
@@ -61,8 +42,8 @@ describe("who is typing in the Marvel chat", () => {
   });
 
   test("who types privately is seen by that one alone", async (t) => {
-    await fresh(t);
-    const [thor, loki, hulk] = await members("Thor", "Loki", "Hulk");
+    const stage = await Stage.open(t, browser);
+    const [thor, loki, hulk] = await stage.members("Thor", "Loki", "Hulk");
     await loki.writeTo("Thor");
     await thor.writeTo("Loki");
     await thor.input(HQ).pressSequentially("psst");
@@ -80,24 +61,23 @@ describe("who is typing in the Marvel chat", () => {
   });
 
   test("who stops without a word is forgotten after a while", async (t) => {
-    await fresh(t);
-    const [thor] = await members("Thor");
-    const page = await openTab(browser, `${server.origin}/`);
-    await page.clock.install();
-    await page.reload();
-    const loki = new Chat(page);
+    const stage = await Stage.open(t, browser);
+    const [thor] = await stage.members("Thor");
+    const loki = await stage.person();
+    await loki.page.clock.install();
+    await loki.page.reload();
     await loki.connected();
     await loki.signUp("Loki");
     await loki.peopleHere(2, HQ);
     await thor.input(HQ).pressSequentially("hm");
     await typingSays(loki, "Thor is typing…");
-    await page.clock.runFor(5_100);
+    await loki.page.clock.runFor(5_100);
     await typingSays(loki, "");
   });
 
   test("keys in a row are told once in three seconds, and not at all in a crowd", async (t) => {
-    await fresh(t);
-    const chat = await open();
+    const stage = await Stage.open(t, browser);
+    const chat = await stage.person();
     const due = await chat.page.evaluate(() => {
       const { TypingSignal } = window.MarvelChat;
       const signal = new TypingSignal();
@@ -108,10 +88,9 @@ describe("who is typing in the Marvel chat", () => {
     assert.deepEqual(due, { told: [0, 3_000], afterSending: true, alone: false, crowd: false });
   });
 
-  test("who listens for motion sickness sees dots that stand still", async (t) => {
-    await fresh(t);
-    const chat = new Chat(await openTab(browser, `${server.origin}/`, { reducedMotion: "reduce" }));
-    await chat.connected();
+  test("who wants less motion sees dots that stand still", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const chat = await stage.person(undefined, { reducedMotion: "reduce" });
     const animation = () => chat.page.evaluate(() => getComputedStyle(document.querySelector(".typing-dots i")).animationName);
     assert.equal(await animation(), "none");
     await chat.page.emulateMedia({ reducedMotion: "no-preference" });
