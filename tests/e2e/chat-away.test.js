@@ -107,7 +107,13 @@ describe("who was away from the Marvel chat", () => {
     await thor.shows(["as a stranger"]);
     await thor.say("welcome", "dc-chat-room");
     await wanda.shows(["welcome"], "dc-chat-room");
+    await wanda.page.evaluate(() => {
+      window.told = [];
+      const words = document.getElementById("status-words");
+      new MutationObserver(() => told.push(words.textContent)).observe(words, { characterData: true, childList: true, subtree: true });
+    });
     await wanda.signUp("Wanda");
+    assert.deepEqual(await wanda.page.evaluate(() => told), ["Connecting…", "Connected"]);
     await wanda.say("as Wanda");
     await thor.shows(["as a stranger", "as Wanda"]);
     await wanda.shows(["as a stranger", "as Wanda"]);

@@ -109,6 +109,18 @@ describe("logging in to the Marvel chat", () => {
     assert.equal(await thor.page.locator("dialog[open]").count(), 0);
   });
 
+  test("where the way to the server is open to others, the form says so", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const thor = await stage.person();
+    await thor.page.getByTestId("log-in").click();
+    assert.equal(await thor.page.locator("#login-unsafe").isVisible(), false, "it is this machine");
+    const open = await thor.page.evaluate(() => {
+      const bases = ["http://chat.example", "http://192.168.0.2:8787", "http://127.0.0.1.example", "https://chat.example", "http://localhost:1", "http://[::1]:1"];
+      return bases.map((base) => window.MarvelChat.isInTheClear(base));
+    });
+    assert.deepEqual(open, [true, true, true, false, false, false]);
+  });
+
   test("a server that cannot be reached is told, and too many attempts in its own words", async (t) => {
     const stage = await Stage.open(t, browser);
     const thor = await stage.person();

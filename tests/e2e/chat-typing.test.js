@@ -27,7 +27,8 @@ describe("who is typing in the Marvel chat", () => {
     await typingSays(hulk, "Thor and Loki are typing…");
     await thor.input(HQ).press("Enter");
     await hulk.shows(["By Od"], HQ);
-    await typingSays(hulk, "Loki is typing…");
+    // At once: if it only faded, that would take seconds.
+    assert.equal(await hulk.conversation(HQ).getByTestId("typing").innerText(), "Loki is typing…");
     await typingSays(thor, "Loki is typing…");
     // Nothing of it is a message, for anybody who is there or comes later.
     for (const chat of [thor, loki, hulk]) {
@@ -50,7 +51,7 @@ describe("who is typing in the Marvel chat", () => {
     await typingSays(loki, "Thor is typing…");
     await thor.input(HQ).press("Enter");
     await loki.shows(["psst"], HQ);
-    await typingSays(loki, "");
+    assert.equal(await loki.conversation(HQ).getByTestId("typing").innerText(), "");
     await loki.page.keyboard.press("Escape");
     // What Hulk hears comes behind what he would have heard.
     await thor.page.keyboard.press("Escape");

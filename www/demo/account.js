@@ -76,7 +76,7 @@
   /** Whether passwords can be read on their way to this server. */
   function isInTheClear(base) {
     const { protocol, hostname } = new URL(base);
-    return protocol === "http:" && !/^(localhost|.*\.localhost|127\..*|\[::1\])$/.test(hostname);
+    return protocol === "http:" && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   }
 
   window.MarvelChat = { ...window.MarvelChat, isInTheClear, logIn, logOut, openClient };

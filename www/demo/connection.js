@@ -41,6 +41,7 @@
     #everConnected = false;
     #reason = "";
     #remark = "";
+    #renewing = false;
 
     get connected() {
       return this.phase === "connected";
@@ -70,10 +71,16 @@
       this.phase = "connecting";
     }
 
+    /** The page itself asks for another connection: that this one ends is no trouble. */
+    renew() {
+      this.#renewing = this.connected;
+    }
+
     /** Takes the payload of a `connection_status`. */
     takeStatus(payload) {
       const reason = typeof payload?.reason === "string" ? payload.reason.slice(0, MAX_REASON) : "";
       if (payload?.status === "connected") {
+        this.#renewing = false;
         this.#everConnected = true;
         this.#reason = "";
         this.phase = "connected";
@@ -82,6 +89,9 @@
       } else if (Number.isFinite(payload?.code) && !Number.isFinite(payload.retryIn)) {
         this.#reason = reason;
         this.phase = "closed";
+      } else if (this.#renewing) {
+        this.#renewing = false;
+        this.phase = "connecting";
       } else {
         // Xano's SDK says no more than "disconnected", and tries again.
         this.retryAt = Number.isFinite(payload?.retryIn) ? Date.now() + payload.retryIn : 0;

@@ -117,6 +117,7 @@
     const owner = client;
     await logIn(owner, fields);
     if (client !== owner) return;
+    connection.renew();
     client.realtimeReconnect();
     openHq();
     rooms.activate(HQ.name);

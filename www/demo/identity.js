@@ -51,7 +51,8 @@
       // Where it is narrow only the face is there to see.
       $("hero").setAttribute("aria-label", `You are ${name}, ${hasAccount ? "logged in" : "change"}`);
       for (const face of [$("hero-face"), $("account-face")]) drawFace(face, name);
-      $("log-in").hidden = hasAccount;
+      $("log-in").hidden = $("alone-hint").hidden = hasAccount;
+      $("member-hint").hidden = !hasAccount;
       $("login-unsafe").hidden = !isInTheClear;
       for (const option of $("hero-grid").children) {
         option.setAttribute("aria-pressed", String(option.dataset.hero === hero));

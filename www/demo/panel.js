@@ -33,6 +33,7 @@
     #name;
     #me;
     #changed;
+    #privately;
     #everyone;
     #threads;
     #presence;
@@ -63,6 +64,7 @@
       this.#name = name;
       this.#me = who.me;
       this.#changed = changed;
+      this.#privately = privately;
       this.#build(title, accent);
       const failed = (failure) => this.#showError({ ...failure, message: failure.message, code: failure.code, action: "message" });
       const words = {
@@ -97,11 +99,10 @@
 
     /** Takes one action of the channel. */
     receive(action) {
-      const typing = action.action === "message" && readTyping(action);
       if (action.action === "join") this.#takeJoin();
-      if (typing) this.#takeTyping(action, typing);
-      else if (isPrivate(action)) this.#takePrivate(action);
-      else this.#takePublic(action);
+      if (!this.#privately || !isPrivate(action)) this.#takePublic(action);
+      else if (readTyping(action)) this.#takeTyping(action, readTyping(action));
+      else this.#takePrivate(action);
     }
 
     /** Takes the SDK's client objects of who is here. */
@@ -323,9 +324,9 @@
     }
   }
 
-  /** "everyone" or "private" where a message says only that its sender is typing; else null. */
-  function readTyping(action) {
-    const where = isPrivate(action) ? action.payload?.typing : null;
+  /** "everyone" or "private" where a private message says only that its sender is typing; else null. */
+  function readTyping({ payload }) {
+    const where = payload?.typing;
     return where === "everyone" || where === "private" ? where : null;
   }
 

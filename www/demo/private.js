@@ -11,6 +11,8 @@
   const { Conversation, guestName, readPerson, readPersons } = window.MarvelChat;
   /** Conversations; beyond, the one without unread messages that was quiet for the longest is forgotten. */
   const MAX_THREADS = 50;
+  /** Tabs of one person that a message goes to: the newest, as old ones may be of no use any more. */
+  const MAX_TABS = 20;
 
   /** Whether a message came to this connection alone. */
   function isPrivate({ action, options }) {
@@ -60,7 +62,7 @@
 
     /** The SDK's client objects of a person's tabs. */
     clientsOf(key) {
-      return this.#here.get(key)?.clients ?? [];
+      return (this.#here.get(key)?.clients ?? []).slice(-MAX_TABS);
     }
 
     /** Of everybody but this tab's person. */
@@ -93,7 +95,8 @@
       names.learn(action.client);
       // Only a copy of one's own says whom it was for.
       const key = me.is(sender) ? action.payload?.to : sender.key;
-      const person = key === sender.key ? (this.#here.get(key) ?? sender) : this.#here.get(key);
+      const known = this.#here.get(key) ?? this.#threads.get(key)?.person;
+      const person = key === sender.key ? (known ?? sender) : known;
       if (!person || me.is(person)) return null;
       this.open(person).conversation.receive(action);
       return key;
@@ -155,7 +158,7 @@
     #ownOther() {
       const { me } = this.#who;
       const own = [...this.#here.values()].find((person) => me.is(person));
-      return (own?.clients ?? []).filter(({ socketId }) => socketId !== me.socketId);
+      return (own?.clients ?? []).filter(({ socketId }) => socketId !== me.socketId).slice(-MAX_TABS);
     }
 
     #update() {
