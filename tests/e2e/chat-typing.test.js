@@ -76,6 +76,16 @@ describe("who is typing in the Marvel chat", () => {
     await typingSays(loki, "");
   });
 
+  test("who goes away is not typing any more", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = await stage.members("Thor", "Loki");
+    await thor.input(HQ).pressSequentially("I must g");
+    await typingSays(loki, "Thor is typing…");
+    await thor.page.goto("about:blank");
+    await loki.peopleHere(1, HQ);
+    assert.equal(await loki.conversation(HQ).getByTestId("typing").innerText(), "");
+  });
+
   test("keys in a row are told once in three seconds, and not at all in a crowd", async (t) => {
     const stage = await Stage.open(t, browser);
     const chat = await stage.person();

@@ -66,7 +66,7 @@
       this.#changed = changed;
       this.#privately = privately;
       this.#build(title, accent);
-      const failed = (failure) => this.#showError({ ...failure, message: failure.message, code: failure.code, action: "message" });
+      const failed = (failure) => this.#showError({ code: failure.code, message: failure.message, action: "message" });
       const words = {
         id: name,
         title: `the ${title}`,
@@ -108,6 +108,8 @@
     /** Takes the SDK's client objects of who is here. */
     setMembers(clients) {
       this.#threads.setPresence(clients);
+      // Who has gone is not typing any more.
+      if (this.#typing.size) this.#drawTyping();
       this.refresh();
     }
 
