@@ -13,19 +13,25 @@
     #button;
     #hint;
     #submitted;
+    #typed;
+    #label;
     #blocked = "";
+    #note = "";
 
     /**
      * @param {HTMLFormElement} form
-     * @param {{id: string, label: string}} names  the field's id and what it is for
-     * @param {(text: string) => void} submitted
+     * @param {{id: string, label: string, placeholder: string}} names  the field's id and what it is for
+     * @param {{submitted: (text: string) => void, typed: () => void}} told  `typed` with each change
      */
-    constructor(form, { id, label }, submitted) {
+    constructor(form, { id, label, placeholder }, { submitted, typed }) {
       this.#form = form;
       this.#input = form.querySelector("textarea");
       this.#button = form.querySelector("button");
       this.#hint = form.querySelector(".hint");
       this.#submitted = submitted;
+      this.#typed = typed;
+      this.#label = placeholder;
+      this.#input.placeholder = placeholder;
       this.#input.id = `message-${id}`;
       this.#hint.id = `hint-${id}`;
       this.#input.setAttribute("aria-describedby", this.#hint.id);
@@ -57,7 +63,13 @@
       if (why === this.#blocked) return;
       this.#blocked = why;
       this.#input.disabled = this.#button.disabled = this.blocked;
-      this.#input.placeholder = why || "Your message";
+      this.#input.placeholder = why || this.#label;
+      this.#drawHint();
+    }
+
+    /** What there is to know while there is nothing to say of the draft. */
+    set note(words) {
+      this.#note = words;
       this.#drawHint();
     }
 
@@ -72,7 +84,10 @@
         event.preventDefault();
         this.#submit();
       });
-      this.#input.addEventListener("input", () => this.#drawHint());
+      this.#input.addEventListener("input", () => {
+        this.#drawHint();
+        if (this.draft) this.#typed();
+      });
     }
 
     #submit() {
@@ -91,7 +106,7 @@
       const left = LIMIT - this.draft.length;
       const count = left <= LIMIT - COUNT_FROM ? `${left} of ${LIMIT} characters left` : "";
       // A draft hides the placeholder, which would say it otherwise.
-      const words = this.blocked && this.draft ? this.#blocked : count;
+      const words = this.blocked && this.draft ? this.#blocked : count || this.#note;
       if (this.#hint.textContent !== words) this.#hint.textContent = words;
       this.#hint.dataset.full = String(left <= 0);
     }

@@ -40,6 +40,8 @@
     #base = "";
     #everConnected = false;
     #reason = "";
+    #remark = "";
+    #renewing = false;
 
     get connected() {
       return this.phase === "connected";
@@ -60,17 +62,25 @@
       return this.phase === "unknown-hash" ? "Unknown hash" : "";
     }
 
-    start(base) {
+    /** @param {string} [remark]  what there is to know besides, once it is connected */
+    start(base, remark = "") {
       this.#base = base;
+      this.#remark = remark;
       this.#everConnected = false;
       this.#reason = "";
       this.phase = "connecting";
+    }
+
+    /** The page itself asks for another connection: that this one ends is no trouble. */
+    renew() {
+      this.#renewing = this.connected;
     }
 
     /** Takes the payload of a `connection_status`. */
     takeStatus(payload) {
       const reason = typeof payload?.reason === "string" ? payload.reason.slice(0, MAX_REASON) : "";
       if (payload?.status === "connected") {
+        this.#renewing = false;
         this.#everConnected = true;
         this.#reason = "";
         this.phase = "connected";
@@ -79,6 +89,9 @@
       } else if (Number.isFinite(payload?.code) && !Number.isFinite(payload.retryIn)) {
         this.#reason = reason;
         this.phase = "closed";
+      } else if (this.#renewing) {
+        this.#renewing = false;
+        this.phase = "connecting";
       } else {
         // Xano's SDK says no more than "disconnected", and tries again.
         this.retryAt = Number.isFinite(payload?.retryIn) ? Date.now() + payload.retryIn : 0;
@@ -98,6 +111,7 @@
         case "connecting":
           return "Connecting…";
         case "connected":
+          if (this.#remark) return `Connected. ${this.#remark}`;
           return reason ? `Connected. The server says: ${reason}` : "Connected";
         case "retrying":
           return this.#everConnected ? "Connection lost, trying again" : `${this.#cannotConnect()}, trying again`;

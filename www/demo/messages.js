@@ -4,7 +4,7 @@
 (() => {
   "use strict";
 
-  const { cleanName } = window.MarvelChat;
+  const { cleanName, readPerson } = window.MarvelChat;
   const MAX_ENTRIES = 1000;
   const MAX_SHOWN = 4000;
   const MAX_TIME = 8.64e15;
@@ -21,12 +21,12 @@
    * @property {string} text
    * @property {"text"|"data"|"none"} kind
    * @property {string|null} hero
-   * @property {string|null} socketId
+   * @property {Person} person    who sent it, in the server's words
    * @property {boolean} own
    * @property {boolean} server   an event, sent by the server itself
    * @property {""|"sending"|"failed"} delivery
    * @property {boolean} [unsure] sent, but this server does not say whether it arrived
-   * @property {string} [note]    not a message, but what is to be said in this place
+   * @property {{words: string}} [note]  not a message, but what is to be said in this place
    */
 
   function clip(text) {
@@ -56,7 +56,7 @@
 
   /** Sameness without ids (Xano's own server gives none): who said exactly what. */
   function identity(entry) {
-    return entry.id === null ? `said ${entry.socketId} ${entry.raw}` : `id ${entry.id}`;
+    return entry.id === null ? `said ${entry.person.socketId} ${entry.raw}` : `id ${entry.id}`;
   }
 
   /** The messages of one channel, in order, each once. */
@@ -69,13 +69,21 @@
     #lastKey = 0;
     #wrote;
 
-    /** @param {(author: unknown, socketId: unknown) => boolean} wrote whether this tab is the author */
+    /** @param {(author: unknown, person: Person) => boolean} wrote whether that is this tab's person */
     constructor(wrote) {
       this.#wrote = wrote;
     }
 
-    get size() {
-      return this.#entries.length + this.#pending.size;
+    /** Whether there is nothing to show. */
+    get isEmpty() {
+      return this.#pending.size === 0 && !this.#entries.some(({ note }) => !note || note.words);
+    }
+
+    /** How many own messages are not sent yet. */
+    get waiting() {
+      let count = 0;
+      for (const { delivery, unsure } of this.#pending.values()) count += Number(delivery === "sending" && !unsure);
+      return count;
     }
 
     /** Takes a `message` or `event` frame; returns its entry, or null when it is known already. */
@@ -86,17 +94,21 @@
       entry.at = Math.max(entry.at, this.#entries.at(-1)?.at ?? -Infinity);
       this.#entries.push(entry);
       if (entry.id !== null) this.#ids.add(entry.id);
-      if (this.#entries.length > MAX_ENTRIES) this.#ids.delete(this.#entries.shift().id);
+      this.#trim();
       return entry;
     }
 
     /**
-     * Takes a whole history, oldest first; returns the entries that are new.
+     * Takes a whole history, oldest first; returns the entries that are new, and whether the newest that
+     * was shown is in it, so that nothing is missing between.
      * It comes again after every reconnect, and holds what was missed, but not everything shown.
      */
     merge(frames) {
+      const newest = this.#entries.findLast((entry) => !entry.note);
+      let joins = false;
       const known = new Map();
       for (const entry of this.#entries) {
+        if (entry.note) continue;
         const name = identity(entry);
         if (known.has(name)) known.get(name).push(entry);
         else known.set(name, [entry]);
@@ -109,6 +121,7 @@
         this.#settle(entry, frame.payload?.localId);
         const old = known.get(identity(entry))?.shift();
         if (old) {
+          joins ||= old === newest;
           at = Math.max(at, old.at);
           continue;
         }
@@ -119,20 +132,20 @@
       const all = [...this.#entries, ...fresh].sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)));
       this.#entries = all.slice(-MAX_ENTRIES);
       this.#ids = new Set(this.#entries.map((entry) => entry.id));
-      return fresh;
+      return { fresh, joins };
     }
 
-    /** Says something between the messages before and those that come. */
+    /** Says something between the messages before and those that come. Without words it is not shown. */
     addNote(note) {
       this.#entries.push({ key: this.#nextKey(), id: null, ts: null, at: this.#entries.at(-1)?.at ?? -Infinity, raw: "", note });
-      if (this.#entries.length > MAX_ENTRIES) this.#ids.delete(this.#entries.shift().id);
+      this.#trim();
     }
 
     /** Shows an own message before the server has it. */
-    addPending({ localId, text, hero }, now) {
+    addPending({ localId, text, hero }, me, now) {
       const pending = {
         key: this.#nextKey(), id: null, raw: "", ts: now, at: now, ...readPayload(text),
-        hero, socketId: null, own: true, server: false, delivery: "sending",
+        hero, person: { key: "own", member: me.member, socketId: me.socketId }, own: true, server: false, delivery: "sending",
       };
       this.#pending.set(localId, pending);
       return pending;
@@ -154,19 +167,32 @@
       if (this.#ids.has(pending.id)) this.#pending.delete(localId);
     }
 
+    /** It was sent, and nothing will come back: this is its place. */
+    keep(localId, { id, ts }) {
+      const pending = this.#pending.get(localId);
+      if (!pending) return;
+      this.#pending.delete(localId);
+      if (id !== undefined) this.#ids.add(String(id));
+      const at = Math.max(ts ?? pending.at, this.#entries.at(-1)?.at ?? -Infinity);
+      this.#entries.push(Object.assign(pending, { id: id === undefined ? null : String(id), ts: ts ?? pending.ts, at, delivery: "" }));
+      this.#trim();
+    }
+
     fail(localId) {
       const pending = this.#pending.get(localId);
       if (pending) pending.delivery = "failed";
     }
 
-    /** No echo of these will come: of the oldest, or of all. */
+    /** No echo of these will come: of the oldest, or of all. Returns whether there were any. */
     failUnsure(count = Infinity) {
+      let failed = 0;
       for (const pending of this.#pending.values()) {
+        if (failed === count) break;
         if (!pending.unsure || pending.delivery === "failed") continue;
-        if (count <= 0) return;
-        count -= 1;
+        failed += 1;
         pending.delivery = "failed";
       }
+      return failed > 0;
     }
 
     /** Takes a failed message back, to send it again. */
@@ -185,15 +211,17 @@
       let before = null;
       for (const entry of [...this.#entries, ...this.#pending.values()].slice(-MAX_ENTRIES)) {
         if (entry.note) {
+          if (!entry.note.words) continue;
           rows.push({ key: entry.key, note: entry.note });
-          before = null;
+          // Who speaks behind it is named again, but it is still the same day.
+          before = { day: before?.day };
           continue;
         }
         const author = authorOf(entry);
         const day = entry.ts === null ? null : new Date(entry.ts).toDateString();
         const newDay = day !== null && day !== before?.day;
         if (newDay) rows.push({ key: `day ${day} ${entry.key}`, day: entry.ts });
-        const speaker = `${entry.own ? "own" : entry.socketId} ${author}`;
+        const speaker = `${entry.own ? "own" : entry.person.key} ${author}`;
         const near = Math.abs((entry.ts ?? 0) - (before?.ts ?? 0)) < GROUP_MS;
         const grouped = !newDay && near && before?.speaker === speaker;
         rows.push({ key: entry.key, entry, author, grouped });
@@ -206,7 +234,7 @@
     #read(frame, now) {
       const server = frame.action === "event";
       const payload = server ? frame.payload?.data : frame.payload;
-      const socketId = typeof frame.client?.socketId === "string" ? frame.client.socketId : null;
+      const person = readPerson(frame.client);
       const id = typeof frame.id === "string" || typeof frame.id === "number" ? String(frame.id) : null;
       const ts = readTime(frame.ts) ?? now;
       return {
@@ -217,8 +245,8 @@
         at: ts ?? -Infinity,
         ...readPayload(payload),
         hero: server ? null : cleanName(payload?.hero),
-        socketId,
-        own: !server && this.#wrote(payload?.from, socketId),
+        person,
+        own: !server && this.#wrote(payload?.from, person),
         server,
         delivery: "",
       };
@@ -234,6 +262,10 @@
         this.#pending.delete(pendingId);
         return;
       }
+    }
+
+    #trim() {
+      if (this.#entries.length > MAX_ENTRIES) this.#ids.delete(this.#entries.shift().id);
     }
 
     #nextKey() {

@@ -1,12 +1,12 @@
 /**
- * One channel on the page: who is here, what was said, and the field to say more.
+ * One room on the page: who is here, what is said to everyone, and where the room allows it, what
+ * people say to each other privately and who is typing.
  */
 (() => {
   "use strict";
 
-  const { Composer, Timeline, buildDay, buildMessage, drawDay, drawMessage, drawNote } = window.MarvelChat;
-  const { cloneTemplate, drawMembers, guestName, randomId, setText } = window.MarvelChat;
-  const NEAR_BOTTOM = 48;
+  const { Conversation, PresenceList, PrivateThreads, TypingPeople, TypingSignal, typingWords } = window.MarvelChat;
+  const { atNextFrame, buildVouched, cloneTemplate, drawFace, isPrivate, readPerson, setText } = window.MarvelChat;
   const STARTERS = ["Hello World!", "Who is on watch tonight?", "Meet me on the roof."];
 
   const ERROR_WORDS = new Map([
@@ -15,6 +15,7 @@
     ["messaging_disabled", () => "Messages are switched off in this room."],
     ["authentication_required", () => "Only people who have logged in may write in this room."],
     ["not_joined", () => "You are not in this room yet, so the message was not sent."],
+    ["recipient_not_found", () => "They are not here any more, so the message was not sent."],
     ["overloaded", () => "The server has too much to do right now. The message was not sent."],
     ["message_too_large", () => "This message is too long for the server. It was not sent."],
     ["connection_closed", () => "There is no connection, so the message was not sent."],
@@ -28,115 +29,128 @@
 
   class ChannelPanel {
     element = cloneTemplate("panel-template");
-    /** Messages that came while the panel was not shown. */
-    unread = 0;
+    refresh = atNextFrame(() => this.#draw());
     #name;
     #me;
-    #names;
-    #send;
     #changed;
-    #timeline;
-    #composer;
-    #rows = new Map();
-    /** Entries that came live; they make an entrance, those of the history do not. */
-    #fresh = new WeakSet();
-    #members = [];
+    #privately;
+    #everyone;
+    #threads;
+    #presence;
+    /** The person whose private conversation is on show; null for everyone's. */
+    #open = null;
+    #connected = false;
     #trouble = "";
     #closed = false;
     #shown = true;
-    #hasHistory = false;
-    #atBottom = true;
-    #newer = 0;
-    #scheduled = false;
+    /** By conversation: a person's key, or null for everyone's. */
+    #signals = new Map();
+    #typing = new Map();
+    #typingTimer;
     #parts = {};
 
     /**
-     * @param {object} options
-     * @param {string} options.name      the channel
-     * @param {string} options.title
-     * @param {string} options.accent    its colour, by name
-     * @param {object} options.me        who this tab is
-     * @param {object} options.names     names by socket id
-     * @param {(payload: object) => Promise<{id?: string}>} options.send  gives the message's receipt
-     * @param {(news: {messages?: number, names?: boolean}) => void} options.changed
+     * @param {object} room
+     * @param {string} room.name      the channel
+     * @param {string} room.title
+     * @param {string} room.accent    its colour, by name
+     * @param {boolean} [room.privately]  whether members may write to each other alone
+     * @param {{me: object, names: object}} who  who this tab is, and what others are called
+     * @param {object} told
+     * @param {(payload: object, options: object) => Promise<{id?: string}>} told.send  gives the message's receipt
+     * @param {(news: {messages: number, names: boolean}) => void} told.changed
      */
-    constructor({ name, title, accent, me, names, send, changed }) {
+    constructor({ name, title, accent, privately = false }, who, { send, changed }) {
       this.#name = name;
-      this.#me = me;
-      this.#names = names;
-      this.#send = send;
+      this.#me = who.me;
       this.#changed = changed;
-      this.#timeline = new Timeline((author, socketId) => me.wrote(author, socketId));
+      this.#privately = privately;
       this.#build(title, accent);
+      const failed = (failure) => this.#showError({ code: failure.code, message: failure.message, action: "message" });
+      const words = {
+        id: name,
+        title: `the ${title}`,
+        label: `Message the ${title}`,
+        placeholder: "Your message",
+        empty: ["Quiet in here", "Say the first word."],
+        starters: STARTERS,
+      };
+      const typed = (key = null) => privately && this.#signalTyping(key);
+      const said = (key = null) => this.#signals.get(key)?.reset();
+      this.#everyone = new Conversation(words, who, { send, failed, typed, said, changed });
+      this.#threads = new PrivateThreads(name, who, {
+        opened: (conversation) => this.#parts.conversations.append(conversation.element),
+        failed,
+        typed,
+        said,
+        changed,
+      });
+      this.#presence = new PresenceList(this.#parts, who, privately ? (key) => this.#toggle(key) : null);
+      this.#parts.conversations.append(this.#everyone.element);
+      this.element.dataset.privately = privately;
       this.#listen();
-      this.refresh();
+      this.#drawOpen();
+    }
+
+    /** Messages that came while they were not on show. */
+    get unread() {
+      return this.#everyone.unread + this.#threads.unread;
     }
 
     /** Takes one action of the channel. */
     receive(action) {
       if (action.action === "join") this.#takeJoin();
-      else if (action.action === "history") this.#takeHistory(action.payload?.history);
-      else if (action.action === "message" || action.action === "event") this.#takeMessage(action);
-      else if (action.action === "gap") this.#takeGap(action.payload);
+      if (!this.#privately || !isPrivate(action)) this.#takePublic(action);
+      else if (readTyping(action)) this.#takeTyping(action, readTyping(action));
+      else this.#takePrivate(action);
     }
 
-    setMembers(members) {
-      const bySocket = new Map();
-      for (const member of members) if (typeof member?.socketId === "string") bySocket.set(member.socketId, member);
-      this.#members = [...bySocket.values()];
+    /** Takes the SDK's client objects of who is here. */
+    setMembers(clients) {
+      this.#threads.setPresence(clients);
+      // Who has gone is not typing any more.
+      if (this.#typing.size) this.#drawTyping();
       this.refresh();
     }
 
-    /** How the connection is. What was sent over one that is gone, and had no receipt, got lost. */
+    /** How the connection is. */
     setConnection({ connected, trouble }) {
+      this.#connected = connected;
       this.#trouble = trouble;
       this.element.dataset.connected = String(connected);
-      if (!connected) this.#failUnsure();
-      this.#drawComposer();
+      if (!connected) this.#forgetTyping();
+      this.#drawState();
     }
 
     get draft() {
-      return this.#composer.draft;
+      return this.#everyone.draft;
     }
 
     set draft(text) {
-      this.#composer.draft = text;
+      this.#everyone.draft = text;
     }
 
     /** A panel that is not shown counts what it misses. */
     setShown(shown) {
       this.#shown = shown;
       this.element.hidden = !shown;
-      if (!shown) return;
-      this.unread = 0;
-      this.refresh();
+      this.#drawOpen();
     }
 
     /** Takes an error that concerns this channel. */
     takeError(payload) {
-      const ofMessage = payload?.action === "message";
-      // Without receipts it is not said which. Servers answer in order, so it is the oldest.
-      if (ofMessage) this.#failUnsure(1);
-      // Why the room or the connection is closed is said already, and says more.
-      if (ofMessage && (this.#closed || this.#trouble)) return;
+      // What is wrong with a message is told by its receipt. Servers that give none answer in order, so
+      // there it is the oldest.
+      if (payload?.action === "message" && !this.#everyone.failUnsure(1)) return;
       this.#showError(payload);
     }
 
     focusInput() {
-      this.#composer.focus();
+      this.#current.focusInput();
     }
 
-    /** Draws at the next frame; many messages in one frame cost one drawing. */
-    refresh() {
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      const draw = () => {
-        this.#scheduled = false;
-        this.#draw();
-      };
-      // Hidden tabs get no animation frames.
-      if (document.hidden) setTimeout(draw, 100);
-      else requestAnimationFrame(draw);
+    get #current() {
+      return this.#threads.get(this.#open)?.conversation ?? this.#everyone;
     }
 
     #build(title, accent) {
@@ -156,182 +170,166 @@
         note: find(".presence-note"),
         error: find(".room-error"),
         errorWords: find(".room-error p"),
-        log: find(".log"),
-        empty: find(".empty"),
-        newer: find(".newer"),
+        bar: find(".thread-bar"),
+        back: find(".thread-bar button"),
+        face: find(".thread-bar .face"),
+        title: find(".thread-bar strong"),
+        news: find(".news"),
+        conversations: find(".conversations"),
       };
-      const { list, log } = this.#parts;
-      list.setAttribute("aria-label", `People in the ${title}`);
-      log.setAttribute("aria-label", `Messages in the ${title}`);
-      const field = { id: this.#name, label: `Message the ${title}` };
-      this.#composer = new Composer(find("form"), field, (text) => this.#say(text));
-      for (const words of STARTERS) {
-        const starter = document.createElement("button");
-        starter.type = "button";
-        starter.className = "button";
-        starter.textContent = words;
-        starter.addEventListener("click", () => this.#say(words));
-        find(".starters").append(starter);
-      }
+      this.#parts.list.setAttribute("aria-label", `People in the ${title}`);
     }
 
     #listen() {
-      const { log, newer, error } = this.#parts;
-      log.addEventListener("scroll", () => {
-        this.#atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_BOTTOM;
-        if (this.#atBottom && this.#newer) this.#toBottom();
-      });
-      new ResizeObserver(() => this.#atBottom && this.#toBottom()).observe(log);
-      newer.addEventListener("click", () => {
-        this.#toBottom();
-        this.focusInput();
-      });
+      const { error, back } = this.#parts;
       error.querySelector("button").addEventListener("click", () => {
         error.hidden = true;
         this.focusInput();
       });
+      back.addEventListener("click", () => this.#toggle(null));
+      this.element.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && !event.isComposing && this.#open !== null) this.#toggle(null);
+      });
+    }
+
+    /** Opens a private conversation, or everyone's again. */
+    #toggle(key) {
+      const person = this.#threads.persons.find((each) => each.key === key);
+      this.#open = person && key !== this.#open ? key : null;
+      if (this.#open) this.#threads.open(person);
+      this.#parts.error.hidden = this.#parts.error.hidden || !this.#closed;
+      this.#drawOpen();
+      // On a touch screen the keyboard would cover what there is to read.
+      if (window.matchMedia("(pointer: fine)").matches) this.focusInput();
+      this.#changed({ messages: 0, names: false });
+    }
+
+    #drawOpen() {
+      const current = this.#current;
+      for (const conversation of [this.#everyone, ...this.#threads.conversations]) {
+        conversation.element.hidden = conversation !== current;
+        conversation.setShown(this.#shown && conversation === current);
+      }
+      const isPrivately = current !== this.#everyone;
+      this.element.dataset.open = isPrivately ? "private" : "everyone";
+      this.#parts.bar.hidden = !isPrivately;
+      this.refresh();
+    }
+
+    /** Draws who is here; what is said draws itself. */
+    #draw() {
+      const { count, title } = this.#parts;
+      const persons = this.#threads.persons;
+      setText(count, String(persons.filter(({ key }) => this.#threads.isHere(key)).length));
+      this.#presence.draw(persons, (key) => ({
+        unread: this.#threads.get(key)?.conversation.unread,
+        open: key === this.#open,
+        away: !this.#threads.isHere(key),
+      }));
+      const thread = this.#threads.get(this.#open);
+      if (thread) {
+        const name = this.#threads.nameOf(thread.person);
+        drawFace(this.#parts.face, name);
+        title.replaceChildren(name, ...(thread.person.member ? [buildVouched()] : []));
+      }
+      this.#current.refresh();
     }
 
     #takeJoin() {
       this.#closed = false;
       this.#parts.error.hidden = true;
-      this.#drawComposer();
+      this.#drawState();
     }
 
-    #drawComposer() {
+    #takePublic(action) {
+      if (action.action === "message") this.#stopTyping(null, readPerson(action.client).key);
+      this.#everyone.receive(action);
+    }
+
+    #takePrivate(action) {
+      const key = this.#threads.receive(action);
+      if (key === null) return;
+      this.#stopTyping(key, key);
+      const { conversation, person } = this.#threads.get(key);
+      // A badge is only there to see.
+      if (!conversation.isShown) setText(this.#parts.news, `Private message from ${this.#threads.nameOf(person)}`);
+      this.#drawOpen();
+    }
+
+    #drawState() {
+      const blocked = this.#trouble || (this.#closed ? "This room is closed" : "");
       this.element.dataset.closed = String(this.#closed);
-      this.#composer.block(this.#trouble || (this.#closed ? "This room is closed" : ""));
-      for (const starter of this.#parts.empty.querySelectorAll("button")) starter.disabled = this.#composer.blocked;
+      const state = { connected: this.#connected && !this.#closed, blocked };
+      this.#everyone.setState(state);
+      this.#threads.setState(state);
     }
 
-    #failUnsure(count) {
-      this.#timeline.failUnsure(count);
-      this.refresh();
+    /** Tells the others of the conversation that somebody types here. */
+    #signalTyping(key) {
+      if (!this.#connected || this.#closed) return;
+      const listeners = key === null ? this.#threads.others.flatMap(({ clients }) => clients) : this.#threads.clientsOf(key);
+      if (!this.#signals.has(key)) this.#signals.set(key, new TypingSignal());
+      if (!this.#signals.get(key).isDue(Date.now(), listeners.length)) return;
+      const typing = key === null ? "everyone" : "private";
+      // That one of them has just left is no matter.
+      for (const client of listeners) client.message({ typing });
     }
 
-    #takeGap({ missed, to }) {
-      // A room without messages, whose numbering began anew: nothing that it would keep was said.
-      if (to === 0) return;
-      const what = missed === undefined ? "Some messages may have been" : `${missed} ${missed === 1 ? "message was" : "messages were"}`;
-      this.#timeline.addNote(`${what} missed here. Those that the server still has follow.`);
-      this.refresh();
+    #takeTyping({ client }, where) {
+      const sender = readPerson(client);
+      if (this.#me.is(sender)) return;
+      const key = where === "private" ? sender.key : null;
+      if (!this.#typing.has(key)) this.#typing.set(key, new TypingPeople());
+      this.#typing.get(key).heard(sender.key, Date.now());
+      this.#drawTyping();
+    }
+
+    #stopTyping(conversation, person) {
+      if (this.#typing.get(conversation)?.stopped(person)) this.#drawTyping();
+    }
+
+    #forgetTyping() {
+      this.#signals.clear();
+      this.#typing.clear();
+      this.#drawTyping();
+    }
+
+    #drawTyping() {
+      const now = Date.now();
+      clearTimeout(this.#typingTimer);
+      const persons = new Map(this.#threads.persons.map((person) => [person.key, person]));
+      const keys = new Map([...this.#typing].map(([key, people]) => [key, people.keys(now)]));
+      for (const [key, { length }] of keys) if (length === 0) this.#typing.delete(key);
+      const wordsOf = (key) => {
+        const here = (keys.get(key) ?? []).filter((each) => persons.has(each));
+        return typingWords(here.map((each) => this.#threads.nameOf(persons.get(each))));
+      };
+      this.#everyone.setTyping(wordsOf(null));
+      for (const { key } of persons.values()) this.#threads.get(key)?.conversation.setTyping(wordsOf(key));
+      const ends = [...this.#typing.values()].map(({ nextEnd }) => nextEnd);
+      if (ends.length) this.#typingTimer = setTimeout(() => this.#drawTyping(), Math.min(...ends) - now);
     }
 
     /** Says in plain words what was refused. */
-    #showError(payload) {
-      const code = typeof payload?.code === "string" ? payload.code : "";
+    #showError({ code = "", message, action } = {}) {
+      // Why the room or the connection is closed is said already, and says more.
+      if (action === "message" && (this.#closed || this.#trouble)) return;
       const words = ERROR_WORDS.get(code)?.(this.#name);
-      const said = typeof payload?.message === "string" ? payload.message.slice(0, 300) : "";
+      const said = typeof message === "string" ? message.slice(0, 300) : "";
       this.#parts.error.dataset.code = code;
       this.#parts.error.hidden = false;
       setText(this.#parts.errorWords, words ?? (said || "Something went wrong in this room."));
-      if (payload?.action !== "join" && !REFUSALS.has(code)) return;
+      if (action !== "join" && !REFUSALS.has(code)) return;
       this.#closed = true;
-      this.#failUnsure();
-      this.#drawComposer();
+      this.#everyone.failUnsure();
+      this.#drawState();
     }
+  }
 
-    #takeHistory(frames) {
-      if (!Array.isArray(frames)) return;
-      const fresh = this.#timeline.merge(frames);
-      let learnt = false;
-      for (const entry of fresh) learnt = this.#names.learn(entry.socketId, entry.hero) || learnt;
-      // The first history is old news; a later one brings what was missed.
-      const missed = this.#hasHistory ? fresh.filter((entry) => !entry.own).length : 0;
-      this.#hasHistory = true;
-      this.#count(missed, learnt);
-      this.#drawQuietly();
-    }
-
-    #takeMessage(action) {
-      const entry = this.#timeline.add(action, Date.now());
-      if (entry === null) {
-        this.refresh();
-        return;
-      }
-      this.#fresh.add(entry);
-      this.#count(entry.own ? 0 : 1, this.#names.learn(entry.socketId, entry.hero));
-      this.refresh();
-    }
-
-    #count(messages, names) {
-      if (!this.#shown) this.unread += messages;
-      if (!this.#atBottom) this.#newer += messages;
-      this.#changed({ messages, names });
-    }
-
-    #say(text) {
-      const localId = randomId();
-      const payload = { text, hero: this.#me.hero, from: this.#me.author, localId };
-      this.#fresh.add(this.#timeline.addPending(payload, Date.now()));
-      this.#atBottom = true;
-      this.refresh();
-      // Why it failed comes to the channel's listener for errors.
-      const failed = () => this.#timeline.fail(localId);
-      const settled = this.#send(payload).then(({ id }) => this.#timeline.confirm(localId, id), failed);
-      settled.then(() => this.refresh());
-    }
-
-    #toBottom() {
-      const { log, newer } = this.#parts;
-      this.#atBottom = true;
-      this.#newer = 0;
-      newer.hidden = true;
-      log.scrollTop = log.scrollHeight;
-    }
-
-    /** A whole history is not read out aloud. */
-    #drawQuietly() {
-      const { log } = this.#parts;
-      log.setAttribute("aria-live", "off");
-      this.refresh();
-      setTimeout(() => log.setAttribute("aria-live", "polite"), 1000);
-    }
-
-    #authorOf(entry) {
-      if (entry.server) return "Server";
-      return entry.hero ?? this.#names.of(entry.socketId) ?? guestName(entry.socketId);
-    }
-
-    #draw() {
-      this.#drawRows();
-      const { count, empty, newer } = this.#parts;
-      setText(count, String(this.#members.length));
-      drawMembers(this.#parts, this.#members, this.#me, this.#names);
-      empty.hidden = this.#timeline.size > 0;
-      if (this.#atBottom) this.#toBottom();
-      else newer.hidden = this.#newer === 0;
-    }
-
-    #drawRows() {
-      const { log } = this.#parts;
-      const now = Date.now();
-      const rows = this.#timeline.rows((entry) => this.#authorOf(entry));
-      const kept = new Map();
-      for (const row of rows) {
-        const element = this.#rows.get(row.key) ?? (row.entry ? this.#buildMessage(row.entry) : buildDay());
-        if (row.entry) drawMessage(element, row);
-        else if (row.note) drawNote(element, row.note);
-        else drawDay(element, row.day, now);
-        kept.set(row.key, element);
-      }
-      for (const [key, element] of this.#rows) if (!kept.has(key)) element.remove();
-      let place = log.firstChild;
-      for (const element of kept.values()) {
-        if (element === place) place = place.nextSibling;
-        else log.insertBefore(element, place);
-      }
-      this.#rows = kept;
-    }
-
-    #buildMessage(entry) {
-      return buildMessage(this.#fresh.has(entry), () => {
-        if (this.#composer.blocked) return;
-        const failed = this.#timeline.take(entry.key);
-        if (failed) this.#say(failed.text);
-        this.focusInput();
-      });
-    }
+  /** "everyone" or "private" where a private message says only that its sender is typing; else null. */
+  function readTyping({ payload }) {
+    const where = payload?.typing;
+    return where === "everyone" || where === "private" ? where : null;
   }
 
   window.MarvelChat = { ...window.MarvelChat, ChannelPanel };

@@ -1,94 +1,14 @@
 /**
- * Heroes, their drawn faces, and what a browser tab remembers of who it is.
+ * Who everybody is: what the server vouches for, what people say of themselves, and who this tab is.
  */
 (() => {
   "use strict";
 
-  const SVG = "http://www.w3.org/2000/svg";
-  const TONES = 10;
+  const { HEROES } = window.MarvelChat;
   const MAX_NAME = 40;
   const MAX_KNOWN_NAMES = 2000;
-  const MAX_CHIPS = 60;
   const MAX_OWN_SOCKETS = 100;
   const TAB_KEY = "marvel-chat-tab";
-
-  /** Outlines on a 48 × 48 board, plain geometry on purpose: nobody's emblem. */
-  const SHAPES = {
-    burst: "M24 2l5 8 8-5 1 9 9 1-5 8 5 9-9 1-1 9-8-4-5 8-5-8-8 4-1-9-9-1 5-9-5-8 9-1 1-9 8 5z",
-    circle: "M24 3a21 21 0 1 1 0 42 21 21 0 1 1 0-42z",
-    cut: "M12 3h24l9 9v24l-9 9H12l-9-9V12z",
-    diamond: "M24 1l22 23-22 23L2 24z",
-    drop: "M45 3v22a21 21 0 1 1-21-22z",
-    gem: "M11 4h26l9 15-22 27L2 19z",
-    hexagon: "M24 2l20 11v22L24 46 4 35V13z",
-    leaf: "M3 3h24a18 18 0 0 1 18 18v24H21A18 18 0 0 1 3 27z",
-    slab: "M10 4h35l-7 40H3z",
-    square: "M10 4h28a6 6 0 0 1 6 6v28a6 6 0 0 1-6 6H10a6 6 0 0 1-6-6V10a6 6 0 0 1 6-6z",
-  };
-
-  const HEROES = [
-    { name: "Spider-Man", tone: 0, shape: "burst", initials: "SM" },
-    { name: "Iron Man", tone: 4, shape: "hexagon", initials: "IM" },
-    { name: "Storm", tone: 6, shape: "slab", initials: "ST" },
-    { name: "Black Panther", tone: 2, shape: "diamond", initials: "BP" },
-    { name: "Hulk", tone: 3, shape: "cut", initials: "HU" },
-    { name: "Captain Marvel", tone: 5, shape: "gem", initials: "CM" },
-    { name: "Wonder Woman", tone: 0, shape: "leaf", initials: "WW" },
-    { name: "Batman", tone: 7, shape: "square", initials: "BM" },
-    { name: "Superman", tone: 1, shape: "gem", initials: "SU" },
-    { name: "The Flash", tone: 8, shape: "slab", initials: "FL" },
-    { name: "Aquaman", tone: 9, shape: "drop", initials: "AQ" },
-    { name: "Zatanna", tone: 2, shape: "circle", initials: "ZA" },
-  ];
-  const HERO_BY_NAME = new Map(HEROES.map((hero) => [hero.name, hero]));
-
-  /** A stable small number for any name, so that strangers keep their colour. */
-  function sum(name) {
-    let total = 7;
-    for (const letter of name) total = (total * 31 + letter.codePointAt(0)) % 65521;
-    return total;
-  }
-
-  /** Looks of a name: a hero's own, or ones derived from the letters. */
-  function looks(name) {
-    const hero = HERO_BY_NAME.get(name);
-    if (hero) return hero;
-    const words = name.replace(/^Guest /, "").split(/[\s_.-]+/).filter(Boolean);
-    const [first = "?", second] = words;
-    const letters = second ? [[...first][0], [...second][0]] : [...first].slice(0, 2);
-    const shapes = Object.keys(SHAPES);
-    const total = sum(name);
-    return {
-      name,
-      tone: total % TONES,
-      shape: name.startsWith("Guest ") ? "circle" : shapes[total % shapes.length],
-      initials: letters.join("").toUpperCase(),
-    };
-  }
-
-  function svg(tag, attributes) {
-    const element = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    return element;
-  }
-
-  /** Draws the face of `name` into `holder`, unless it is there already. */
-  function drawFace(holder, name) {
-    if (holder.dataset.name === name) return;
-    const { tone, shape, initials } = looks(name);
-    const picture = svg("svg", { viewBox: "0 0 48 48", "aria-hidden": "true", focusable: "false" });
-    const text = svg("text", { x: 24, y: 30, "text-anchor": "middle" });
-    text.textContent = initials;
-    picture.append(
-      svg("path", { d: SHAPES[shape], class: "face-fill" }),
-      svg("path", { d: SHAPES[shape], class: "face-dots", fill: "url(#dots)" }),
-      svg("path", { d: SHAPES[shape], class: "face-line" }),
-      text,
-    );
-    holder.dataset.name = name;
-    holder.dataset.tone = String(tone);
-    holder.replaceChildren(picture);
-  }
 
   /** What to call someone of whom only the socket id is known. */
   function guestName(socketId) {
@@ -103,20 +23,81 @@
     return name ? [...name].slice(0, MAX_NAME).join("") : null;
   }
 
-  /** Names by socket id, learnt from messages: presence itself carries none. */
-  class Names {
-    #names = new Map();
+  /**
+   * Somebody who has logged in: a record of a table, in however many tabs; null for anonymous clients.
+   * The server says this of every sender and member, so nobody can claim to be somebody else.
+   */
+  function readMember(client) {
+    const { dbo_id: table, row_id: row } = client?.permissions ?? {};
+    if (!table) return null;
+    return { key: `${table}/${row}`, row: String(row), name: cleanName(client.extras?.name) ?? `Member ${row}` };
+  }
 
-    learn(socketId, name) {
-      if (typeof socketId !== "string" || !name || this.#names.get(socketId) === name) return false;
-      this.#names.delete(socketId);
-      this.#names.set(socketId, name);
-      if (this.#names.size > MAX_KNOWN_NAMES) this.#names.delete(this.#names.keys().next().value);
+  /**
+   * @typedef {object} Person
+   * @property {string} key          the same for all tabs of one who has logged in
+   * @property {object|null} member  who the server says it is
+   * @property {string} socketId     of the first tab
+   * @property {object[]} clients    the SDK's client objects, one a tab; none when they are gone
+   */
+
+  /** Who sent a frame, or is in a channel. */
+  function readPerson(client) {
+    const member = readMember(client);
+    const socketId = typeof client?.socketId === "string" ? client.socketId : null;
+    return { key: member?.key ?? `socket ${socketId}`, member, socketId, clients: [] };
+  }
+
+  /** The persons behind a channel's presence, by key. @returns {Map<string, Person>} */
+  function readPersons(clients) {
+    const persons = new Map();
+    for (const client of clients) {
+      const person = readPerson(client);
+      if (person.socketId === null) continue;
+      if (!persons.has(person.key)) persons.set(person.key, person);
+      persons.get(person.key).clients.push(client);
+    }
+    return persons;
+  }
+
+  /** Takes the oldest out of a map or set that has grown beyond its limit. */
+  function bound(collection, limit) {
+    if (collection.size > limit) collection.delete(collection.keys().next().value);
+  }
+
+  /** What to call people. Anonymous ones are known by what they called themselves in a message. */
+  class Names {
+    /** By socket id. */
+    #claimed = new Map();
+    /** Who bears a name that the server vouches for: keys of members by name. */
+    #bearers = new Map();
+
+    /** Takes what a frame tells of its sender, or presence of a member; returns whether that is news. */
+    learn(client, claim) {
+      const member = readMember(client);
+      if (member) return this.#vouch(member);
+      const socketId = client?.socketId;
+      if (typeof socketId !== "string" || !claim || this.#claimed.get(socketId) === claim) return false;
+      this.#claimed.delete(socketId);
+      this.#claimed.set(socketId, claim);
+      bound(this.#claimed, MAX_KNOWN_NAMES);
       return true;
     }
 
-    of(socketId) {
-      return this.#names.get(socketId) ?? null;
+    /** The name, or null where nobody knows it yet. Of two members who share one, both get their number. */
+    of({ member, socketId }) {
+      if (!member) return this.#claimed.get(socketId) ?? null;
+      return this.#bearers.get(member.name)?.size > 1 ? `${member.name} #${member.row}` : member.name;
+    }
+
+    #vouch({ key, name }) {
+      const bearers = this.#bearers.get(name) ?? new Set();
+      // Two are enough to know that the name alone does not tell.
+      if (bearers.has(key) || bearers.size > 1) return false;
+      bearers.add(key);
+      this.#bearers.set(name, bearers);
+      bound(this.#bearers, MAX_KNOWN_NAMES);
+      return true;
     }
   }
 
@@ -125,8 +106,12 @@
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  function randomHero() {
+    return HEROES[Math.floor(Math.random() * HEROES.length)].name;
+  }
+
   /**
-   * Who this tab is: author id, hero, and the socket ids it has had.
+   * Who this tab is: author id, hero, the socket ids it has had, and the member it has logged in as.
    *
    * Session storage holds it only while no page is alive (from `pagehide` to the next load).
    * A duplicated tab gets a copy of the storage of a living page, so it finds nothing there and
@@ -134,8 +119,10 @@
    */
   class Me {
     author = randomId();
-    hero = HEROES[Math.floor(Math.random() * HEROES.length)].name;
+    hero = randomHero();
     socketId = null;
+    /** As the server sees this connection; null while it is anonymous. */
+    member = null;
     #socketIds = new Set();
 
     constructor() {
@@ -146,16 +133,37 @@
       });
     }
 
-    setSocketId(socketId) {
+    get name() {
+      return this.member?.name ?? this.hero;
+    }
+
+    /** Takes the answer to a join: who we are, in the server's words. */
+    joined({ client, payload }) {
+      this.member = readMember(client);
+      const socketId = payload?.socketId ?? client?.socketId;
       if (typeof socketId !== "string") return;
       this.socketId = socketId;
       this.#socketIds.add(socketId);
-      if (this.#socketIds.size > MAX_OWN_SOCKETS) this.#socketIds.delete(this.#socketIds.values().next().value);
+      bound(this.#socketIds, MAX_OWN_SOCKETS);
+    }
+
+    /** Whether that is this person, in this tab or, logged in, in another one. */
+    is({ member, socketId }) {
+      return member === null ? socketId !== null && socketId === this.socketId : member.key === this.member?.key;
     }
 
     /** The author id is public, so the server's socket id has to agree where one is known. */
-    wrote(author, socketId) {
-      return author === this.author && (this.#socketIds.size === 0 || this.#socketIds.has(socketId));
+    wrote(author, person) {
+      if (person.member && person.member.key === this.member?.key) return true;
+      return author === this.author && (this.#socketIds.size === 0 || this.#socketIds.has(person.socketId));
+    }
+
+    /** Becomes somebody else, whom nothing that was said so far belongs to. */
+    forget() {
+      this.author = randomId();
+      this.hero = randomHero();
+      this.member = this.socketId = null;
+      this.#socketIds.clear();
     }
 
     #wake() {
@@ -164,7 +172,7 @@
         sessionStorage.removeItem(TAB_KEY);
         if (!kept) return;
         this.author = String(kept.author);
-        this.hero = HERO_BY_NAME.has(kept.hero) ? kept.hero : this.hero;
+        this.hero = HEROES.some(({ name }) => name === kept.hero) ? kept.hero : this.hero;
         this.#socketIds = new Set(kept.socketIds);
       } catch {
         // Storage is refused or was edited: a new identity is as good.
@@ -181,47 +189,5 @@
     }
   }
 
-  /** What a member is called, or null where nobody knows yet. */
-  function nameOf(member, me, names) {
-    if (member.socketId === me.socketId) return me.hero;
-    return names.of(member.socketId) ?? cleanName(member.extras?.name);
-  }
-
-  function buildChip(name, you) {
-    const chip = document.createElement("li");
-    const face = document.createElement("span");
-    face.className = "face";
-    drawFace(face, name);
-    const words = document.createElement("span");
-    words.textContent = you ? `${name} (you)` : name;
-    chip.dataset.you = String(you);
-    chip.append(face, words);
-    return chip;
-  }
-
-  const drawnMembers = new WeakMap();
-
-  /**
-   * Lists who is here, this tab first; does nothing when the list would look the same.
-   * `note` is shown where somebody's name is not known yet.
-   */
-  function drawMembers({ list, note }, members, me, names) {
-    const mine = (member) => member.socketId === me.socketId;
-    const shown = [...members].sort((a, b) => mine(b) - mine(a)).slice(0, MAX_CHIPS);
-    const known = shown.map((member) => nameOf(member, me, names));
-    const called = known.map((name, index) => name ?? guestName(shown[index].socketId));
-    const looksNow = JSON.stringify([members.length, known, called, mine(shown[0] ?? {})]);
-    if (drawnMembers.get(list) === looksNow) return;
-    drawnMembers.set(list, looksNow);
-    const chips = shown.map((member, index) => buildChip(called[index], mine(member)));
-    if (members.length > MAX_CHIPS) {
-      const more = document.createElement("li");
-      more.textContent = `and ${members.length - MAX_CHIPS} more`;
-      chips.push(more);
-    }
-    note.hidden = !known.includes(null);
-    list.replaceChildren(...chips);
-  }
-
-  window.MarvelChat = { ...window.MarvelChat, HEROES, Me, Names, cleanName, drawFace, drawMembers, guestName, randomId };
+  window.MarvelChat = { ...window.MarvelChat, Me, Names, bound, cleanName, guestName, randomId, readPerson, readPersons };
 })();

@@ -1,11 +1,11 @@
 /**
- * The lines of a log: day lines and messages, each drawn from what it is about.
+ * The lines of a log: days, notes and messages, each drawn from what it is about.
  */
 (() => {
   "use strict";
 
-  const { drawFace } = window.MarvelChat;
-  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["failed", "not sent"]]);
+  const { buildVouched, drawFace } = window.MarvelChat;
+  const DELIVERY_WORDS = new Map([["sending", "sending…"], ["waiting", "waiting…"], ["failed", "not sent"]]);
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -25,6 +25,22 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
+  /** Draws at the next frame, however often that is asked for until then. */
+  function atNextFrame(draw) {
+    let scheduled = false;
+    const run = () => {
+      scheduled = false;
+      draw();
+    };
+    return () => {
+      if (scheduled) return;
+      scheduled = true;
+      // Hidden tabs get no animation frames.
+      if (document.hidden) setTimeout(run, 100);
+      else requestAnimationFrame(run);
+    };
+  }
+
   function cloneTemplate(id) {
     return document.getElementById(id).content.firstElementChild.cloneNode(true);
   }
@@ -40,9 +56,10 @@
     setText(line.firstElementChild, dayName(ts, now));
   }
 
-  function drawNote(line, note) {
+  function drawNote(line, { words, alarming }) {
     line.dataset.testid = "note";
-    setText(line.firstElementChild, note);
+    line.dataset.alarming = alarming;
+    setText(line.firstElementChild, words);
   }
 
   /** @param {boolean} fresh whether it makes an entrance */
@@ -57,15 +74,16 @@
   /** What each element shows, so that only changes are drawn. */
   const drawn = new WeakMap();
 
-  function drawMessage(element, { entry, author, grouped }) {
-    const { delivery } = entry;
+  /** @param {boolean} connected what is under way without a connection waits for one */
+  function drawMessage(element, { entry, author, grouped }, connected) {
+    const delivery = entry.delivery === "sending" && !connected ? "waiting" : entry.delivery;
     const now = [entry, author, grouped, delivery];
     if (drawn.get(element)?.every((part, index) => part === now[index])) return;
     drawn.set(element, now);
     Object.assign(element.dataset, { own: entry.own, grouped, delivery, server: entry.server, kind: entry.kind });
     drawFace(element.querySelector(".face"), author);
     element.dataset.tone = element.querySelector(".face").dataset.tone;
-    setText(element.querySelector(".author"), author);
+    element.querySelector(".author").replaceChildren(author, ...(entry.person.member ? [buildVouched()] : []));
     setText(element.querySelector(".text"), entry.text);
     const time = element.querySelector("time");
     time.hidden = entry.ts === null;
@@ -78,5 +96,5 @@
     element.querySelector("[data-testid=retry]").hidden = delivery !== "failed";
   }
 
-  window.MarvelChat = { ...window.MarvelChat, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, drawNote, setText };
+  window.MarvelChat = { ...window.MarvelChat, atNextFrame, buildDay, buildMessage, cloneTemplate, drawDay, drawMessage, drawNote, setText };
 })();

@@ -23,6 +23,11 @@ export async function launchBrowser(...args) {
 export async function openTab(browser, url, options = {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(20_000);
+  return openTabOf(context, url);
+}
+
+/** One more tab of the same person: storages are shared. */
+export async function openTabOf(context, url) {
   const page = await context.newPage();
   page.problems = [];
   page.lines = [];

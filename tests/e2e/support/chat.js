@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 
+export const HQ = "marvel-hq";
+export const PASSWORD = "by my hammer";
+
 /** What a person sees and does in the Marvel chat page. */
 export class Chat {
   constructor(page) {
@@ -20,13 +23,22 @@ export class Chat {
     });
   }
 
+  /** What is on show in a room: what is for everyone, or a private conversation. */
+  conversation(channel) {
+    return this.room(channel).locator(".conversation:not([hidden])");
+  }
+
+  input(channel) {
+    return this.conversation(channel).getByTestId("message-input");
+  }
+
   async say(text, channel) {
-    await this.room(channel).getByTestId("message-input").fill(text);
-    await this.room(channel).getByTestId("message-input").press("Enter");
+    await this.input(channel).fill(text);
+    await this.input(channel).press("Enter");
   }
 
   async texts(channel) {
-    return this.room(channel).getByTestId("message-text").allInnerTexts();
+    return this.conversation(channel).getByTestId("message-text").allInnerTexts();
   }
 
   /** Waits until the room shows exactly these messages. */
@@ -37,18 +49,58 @@ export class Chat {
 
   /** Waits until the server has all that was said here: until then a message is shown, but nowhere else. */
   async delivered(channel) {
-    const states = () => this.room(channel).getByTestId("message-delivery").allInnerTexts();
+    const states = () => this.conversation(channel).getByTestId("message-delivery").allInnerTexts();
     const isDone = async () => (await states()).every((state) => state === "");
     await waitFor(isDone, async () => `everything is delivered; the page says ${await states()}`);
   }
 
   async own(channel) {
-    return this.room(channel).locator('[data-testid=message][data-own="true"]').count();
+    return this.conversation(channel).locator('[data-testid=message][data-own="true"]').count();
   }
 
   async peopleHere(count, channel) {
     const text = () => this.room(channel).getByTestId("presence-count").innerText();
     await waitFor(async () => (await text()) === String(count), async () => `${count} people are here; the page says ${await text()}`);
+  }
+
+  /** Fills in the dialog that logs in, or, with a name, signs up; does not wait for the answer. */
+  async enter({ name, email, password }) {
+    await this.page.getByTestId("log-in").click();
+    if (name !== undefined) await this.page.getByTestId("login-switch").click();
+    await this.submitLogin({ name, email, password });
+  }
+
+  async submitLogin({ name, email, password }) {
+    const field = (of) => this.page.getByTestId(`login-${of}`);
+    if (name !== undefined) await field("name").fill(name);
+    await field("email").fill(email);
+    await field("password").fill(password);
+    await field("submit").click();
+  }
+
+  /** Signs up under this name, and waits to be in HQ. */
+  async signUp(name, email = `${name.toLowerCase().replace(/\W/g, "")}@example.com`) {
+    await this.enter({ name, email, password: PASSWORD });
+    await this.inHq();
+  }
+
+  async inHq() {
+    await this.isHere("(you)", HQ);
+  }
+
+  /** The person of this name in the list of a room. */
+  chip(name, channel = HQ) {
+    return this.room(channel).getByTestId("presence-list").locator("li", { hasText: name });
+  }
+
+  async isHere(name, channel = HQ) {
+    await this.chip(name, channel).first().waitFor();
+  }
+
+  /** Opens the private conversation with somebody. */
+  async writeTo(name) {
+    await this.chip(name).getByTestId("write-privately").click();
+    await waitFor(async () => (await this.room(HQ).getByTestId("thread-name").innerText()).startsWith(name), () => `the conversation with ${name} is open`);
   }
 
   noProblems() {
