@@ -160,7 +160,7 @@ fn bundle(workspace: &Workspace, work: &Path, flavour: Flavour) -> Result<()> {
     Ok(())
 }
 
-/// Lays out the npm package, and puts the script where the demo page looks for it.
+/// Lays out the npm package, and puts the scripts where pages look for them.
 fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     let dist = workspace.root.join("dist");
     empty_folder(&dist)?;
@@ -172,9 +172,13 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
         copy(&workspace.root.join(file), &dist.join(file))?;
     }
-    let page = workspace.root.join(DEMO);
-    empty_folder(&page)?;
-    copy(&dist.join(SCRIPT), &page.join(SCRIPT))
+    for page in PAGES {
+        let page = workspace.root.join(page);
+        empty_folder(&page)?;
+        copy(&dist.join(SCRIPT), &page.join(SCRIPT))?;
+        copy(&dist.join(ATTRIBUTES), &page.join(ATTRIBUTES))?;
+    }
+    Ok(())
 }
 
 fn empty_folder(folder: &Path) -> Result<()> {
@@ -201,7 +205,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn report(workspace: &Workspace) -> Result<()> {
     println!("\n{:<16} {:>9} {:>9}", "dist/", "bytes", "gzip -9");
     let dist = workspace.root.join("dist");
-    for file in [SCRIPT, "index.js", CORE] {
+    for file in [SCRIPT, ATTRIBUTES, "index.js", CORE] {
         let bytes = fs::read(dist.join(file))?;
         println!("{file:<16} {:>9} {:>9}", bytes.len(), gzip_size(&bytes)?);
     }
@@ -223,7 +227,7 @@ fn inputs_hash(workspace: &Workspace, flavour: Flavour) -> Result<String> {
 /// One hash over what was built, so that a change made by another hand is noticed.
 fn outputs_hash(workspace: &Workspace) -> Result<String> {
     let mut hash = Sha256::new();
-    for output in ["dist", DEMO] {
+    for output in ["dist"].into_iter().chain(PAGES) {
         hash_files(&mut hash, &workspace.root, &workspace.root.join(output))?;
     }
     Ok(hex(&hash.finalize()))
@@ -266,14 +270,16 @@ fn parse_limit(text: &str) -> Option<usize> {
 
 const CORE: &str = "core.wasm";
 const SCRIPT: &str = "xano.min.js";
-/// The demo page finds the SDK here when it is opened from disk.
-const DEMO: &str = "www/demo/sdk";
+const ATTRIBUTES: &str = "xano-attributes.min.js";
+/// Pages find the scripts here when they are opened from disk.
+const PAGES: [&str; 2] = ["www/demo/sdk", "www/sdk"];
 const LIMIT: &str = "crates/sdk/size-limit.txt";
 /// Entry, bundle and options. Node.js shows the line that an uncaught error comes from, so the module
 /// has lines; what a page loads is as small as it gets.
-const BUNDLES: [(&str, &str, &[&str]); 2] = [
+const BUNDLES: [(&str, &str, &[&str]); 3] = [
     ("index.js", "index.js", &["--format=esm", "--line-limit=400"]),
     ("script.js", SCRIPT, &["--format=iife"]),
+    ("attributes.js", ATTRIBUTES, &["--format=iife"]),
 ];
 const ESBUILD: [&str; 5] = [
     "--bundle",

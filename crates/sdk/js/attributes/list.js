@@ -1,0 +1,213 @@
+// Rows made from what a page's maker has drawn once.
+
+import { complain } from "./check.js";
+import { attribute, fill, named, show } from "./show.js";
+
+/** A part of the page whose first child says what its rows look like. */
+class Rows {
+  #template;
+
+  constructor(element) {
+    this.element = element;
+    this.#template = takeTemplate(element);
+    const limit = Number(attribute(element, "limit"));
+    this.limit = limit >= 1 && limit <= MAX_ROWS ? Math.floor(limit) : ROWS;
+  }
+
+  /** A row that is not in the page yet. */
+  build(action, classes) {
+    return copy(this.#template, action, classes);
+  }
+}
+
+/** The members of a channel. */
+export class Members extends Rows {
+  /** By socket id. */
+  #rows = new Map();
+
+  draw(members, own) {
+    const shown = new Map(members.slice(0, this.limit).map((member) => [member.socketId, member]));
+    for (const [id, row] of this.#rows) {
+      if (shown.has(id)) continue;
+      row.remove();
+      this.#rows.delete(id);
+    }
+    for (const [id, client] of shown) {
+      if (this.#rows.has(id)) continue;
+      const row = this.build({ client }, { "is-mine": own.has(client) });
+      this.#rows.set(id, row);
+      this.element.append(row);
+      appear(row);
+    }
+  }
+}
+
+/** What was said in a channel, oldest first unless the page's maker wants it the other way round. */
+export class List extends Rows {
+  /** In the order of the channel: `{ id, said, element, pending }`. */
+  #rows = [];
+  #newestFirst;
+
+  constructor(element) {
+    super(element);
+    this.kind = attribute(element, "list") || "messages";
+    this.#newestFirst = attribute(element, "order") === "newest";
+    // Lists of the page's own kind stay lists for those who listen to the page.
+    if (!/^[uo]l$/.test(element.localName)) defaultTo(element, "role", "log");
+    defaultTo(element, "aria-live", "polite");
+    defaultTo(element, "aria-label", this.kind === "events" ? "Events" : "Messages");
+    // Not to be read out at once: what was said before.
+    element.ariaBusy = "true";
+    if (scroller(element) === element) defaultTo(element, "tabindex", "0");
+  }
+
+  get isEmpty() {
+    return this.#rows.length === 0;
+  }
+
+  takes(action) {
+    return this.kind === "all" || action === this.kind.slice(0, -1);
+  }
+
+  /** Shows a publication, once. */
+  add(action, own) {
+    if (!this.takes(action.action) || this.#has(action.id)) return;
+    const mine = own.has(action.client);
+    const said = toKey(action);
+    // Its sender shows it already; its place is where the channel has it.
+    const before = mine ? this.#rows.find((row) => row.pending && row.said === said) : undefined;
+    if (before) this.#remove(before);
+    this.#insert({ id: action.id, said }, action, { "is-mine": mine, "is-event": action.action === "event" });
+  }
+
+  /** Shows all of a channel's history, of which some may be there already. */
+  addHistory(entries, own) {
+    // Without names nobody can tell which; the history is all there is then.
+    if (entries.some(({ id }) => !id)) this.clear();
+    this.#follow(() => entries.forEach((entry) => this.add(entry, own)));
+  }
+
+  /** Shows what is on its way; the answer says how that ended. */
+  addPending(action) {
+    const row = this.#insert({ said: toKey(action), pending: true }, action, { "is-mine": true, "is-pending": true });
+    return {
+      sent: ({ id, ts }) => {
+        if (!row.pending) return;
+        // Xano's own server names nothing: the message itself follows.
+        if (!id || this.#has(id)) return this.#remove(row);
+        row.id = id;
+        row.pending = false;
+        row.element.classList.remove("is-pending");
+        fill(row.element, { ...action, id, ts });
+      },
+      failed: () => {
+        row.pending = false;
+        row.element.classList.replace("is-pending", "is-failed");
+      },
+      remove: () => this.#remove(row),
+    };
+  }
+
+  /** Shows the mark for what was missed. */
+  addGap(template, action) {
+    this.#insert({}, action, {}, template);
+  }
+
+  /** What is there from now on is news. */
+  calm() {
+    this.element.ariaBusy = "false";
+  }
+
+  clear() {
+    while (this.#rows.length) this.#remove(this.#rows[0]);
+  }
+
+  #has(id) {
+    return id !== undefined && this.#rows.some((row) => row.id === id);
+  }
+
+  #insert(row, action, classes, template) {
+    row.element = template ? copy(template, action, classes) : this.build(action, classes);
+    this.#rows.push(row);
+    this.#follow(() => {
+      if (this.#newestFirst) this.element.prepend(row.element);
+      else this.element.append(row.element);
+      appear(row.element);
+      if (this.#rows.length > this.limit) this.#remove(this.#rows[0]);
+    }, row.pending);
+    return row;
+  }
+
+  #remove(row) {
+    row.pending = false;
+    row.element.remove();
+    this.#rows = this.#rows.filter((other) => other !== row);
+  }
+
+  /** Stays at the newest row, unless somebody reads further up. */
+  #follow(change, always) {
+    const box = scroller(this.element);
+    const left = box && (this.#newestFirst ? box.scrollTop : box.scrollHeight - box.clientHeight - box.scrollTop);
+    change();
+    if (box && (always || left < NEAR)) box.scrollTop = this.#newestFirst ? 0 : box.scrollHeight;
+  }
+}
+
+/** Takes the first child out of the page, and what else was drawn to look at. */
+function takeTemplate(element) {
+  const children = [...element.children].filter((child) => !child.matches(STAYS));
+  const [first] = children;
+  const template = first?.localName === "template" ? first.content.firstElementChild : first;
+  for (const child of children) child.remove();
+  if (!template) {
+    complain(element, "It is empty. Put one element into it that says what a row looks like.");
+    return document.createElement("div");
+  }
+  for (const name of ["channel", "list", "presence"]) {
+    for (const inner of named(name, template)) {
+      complain(inner, `data-xano-${name} does nothing inside a row.`);
+      inner.removeAttribute(`data-xano-${name}`);
+    }
+  }
+  return template;
+}
+
+function copy(template, action, classes) {
+  const row = template.cloneNode(true);
+  for (const [name, on] of Object.entries(classes)) row.classList.toggle(name, on);
+  fill(row, action);
+  return row;
+}
+
+/** Templates may have a class that hides them. */
+function appear(row) {
+  if (getComputedStyle(row).display === "none") show(row, true);
+}
+
+/** What scrolls when the list grows: itself, or what it is in, within its channel. */
+function scroller(element) {
+  for (let box = element; box; box = box.parentElement) {
+    if (/auto|scroll/.test(getComputedStyle(box).overflowY)) return box;
+    if (box.matches("[data-xano-channel]")) break;
+  }
+  return null;
+}
+
+function defaultTo(element, name, value) {
+  if (!element.hasAttribute(name)) element.setAttribute(name, value);
+}
+
+/** Who said exactly what. */
+function toKey({ client, payload }) {
+  try {
+    return JSON.stringify([client?.socketId, payload]);
+  } catch {
+    return null;
+  }
+}
+
+const ROWS = 200;
+const MAX_ROWS = 1000;
+/** How far from the newest row one may be and still be reading it, in pixels. */
+const NEAR = 60;
+const STAYS = "[data-xano-empty],[data-xano-gap],[data-xano-status],[data-xano-error]";
