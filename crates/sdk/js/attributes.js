@@ -36,6 +36,7 @@ const XanoAttributes = {
 
   /** Looks at the page again: needed only for parts that come into a channel's element later. */
   scan() {
+    if (!page.client && !page.problem) return;
     check(document);
     for (const [element, room] of rooms) {
       if (element.isConnected) continue;

@@ -2,8 +2,10 @@
 
 /** Says on the console what is wrong with an element. Its other attributes may hold a token. */
 export function complain(element, what, level = "error") {
-  const { localName = "script", id, className } = element ?? {};
-  const where = [localName, id && `id="${id}"`, className && `class="${className}"`].filter(Boolean).join(" ");
+  const { localName = "script", id, className = "" } = element ?? {};
+  // Without the classes that this script has added.
+  const drawn = `${className}`.replace(/(^| )is-\w+/g, "").trim();
+  const where = [localName, id && `id="${id}"`, drawn && `class="${drawn}"`].filter(Boolean).join(" ");
   // Consoles show where on the page an element is; the script is nowhere, and may hold a token.
   const shown = localName === "script" ? [] : [element];
   console[level](`xano-attributes: <${where}>: ${what}`, ...shown);
@@ -35,8 +37,8 @@ function judge(element, attribute, value) {
   const isPath = name === "text";
   const wrong = value.split(isPath ? "|" : " ").find((word) => !fits(word.trim(), values, isPath));
   if (wrong === undefined) return;
-  const cure = isPath ? "begins with one of these and a dot" : "is one of these";
-  complain(element, `${attribute}="${value}" is not understood. What it says ${cure}: ${values}.`);
+  const more = isPath ? ", or a path from there, as in payload.message" : "";
+  complain(element, `${attribute}="${value}" is not understood. Expected: ${values}${more}.`);
 }
 
 function fits(word, values, isPath) {

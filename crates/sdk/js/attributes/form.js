@@ -6,7 +6,6 @@ import { attribute, named } from "./show.js";
 
 /** Takes every form with our attribute. `roomOf` finds the channel that one is for. */
 export function listen(roomOf) {
-  const formOf = (target) => target.form ?? target.closest?.("form");
   const isOurs = (form) => form?.closest(FORM) || form?.querySelector(FORM);
   // Before all others: Webflow's script would send the fields to Webflow, and replace the form.
   addEventListener("submit", (event) => {
@@ -16,9 +15,10 @@ export function listen(roomOf) {
     roomOf(event.target)?.send(event.target);
   }, true);
   addEventListener("keydown", (event) => {
-    const form = event.target.localName === "textarea" && formOf(event.target);
+    const { form, localName } = event.target;
+    if (localName !== "textarea" || !isOurs(form)) return;
     // Enter also ends a word in an input method, and on a phone there is no other way to begin a line.
-    if (!form || !isOurs(form) || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     if (!matchMedia("(pointer: fine)").matches) return;
     event.preventDefault();
     form.requestSubmit();
@@ -67,10 +67,10 @@ export function empty(form, written) {
 function toPayload(form, written) {
   const how = form.closest(FORM) ?? form.querySelector(FORM);
   if (attribute(how, "form") === "text") return written[0]?.value.trim();
-  const private_ = new Set([...form.elements].filter(({ type }) => /^(password|file)$/.test(type)).map(({ name }) => name));
+  const secret = new Set([...form.elements].filter(({ type }) => /^(password|file)$/.test(type)).map(({ name }) => name));
   const fields = new Map();
   for (const [name, value] of new FormData(form)) {
-    if (!name || private_.has(name) || CAPTCHA.test(name)) continue;
+    if (!name || secret.has(name) || CAPTCHA.test(name)) continue;
     const text = value.trim();
     fields.set(name, fields.has(name) ? [fields.get(name), text].flat() : text);
   }

@@ -9,7 +9,9 @@ class Rows {
 
   constructor(element) {
     this.element = element;
-    this.#template = takeTemplate(element);
+    /** Where the rows begin. */
+    this.anchor = document.createComment("");
+    this.#template = takeTemplate(element, this.anchor);
     const limit = Number(attribute(element, "limit"));
     this.limit = limit >= 1 && limit <= MAX_ROWS ? Math.floor(limit) : ROWS;
   }
@@ -74,10 +76,9 @@ export class List extends Rows {
     if (!this.takes(action.action) || this.#has(action.id)) return;
     const mine = own.has(action.client);
     const said = toKey(action);
-    // Its sender shows it already; its place is where the channel has it.
     const before = mine ? this.#rows.find((row) => row.pending && row.said === said) : undefined;
-    if (before) this.#remove(before);
-    this.#insert({ id: action.id, said }, action, { "is-mine": mine, "is-event": action.action === "event" });
+    if (before) this.#settle(before, action);
+    else this.#insert({ id: action.id, said }, action, { "is-mine": mine, "is-event": action.action === "event" });
   }
 
   /** Shows all of a channel's history, of which some may be there already. */
@@ -94,11 +95,8 @@ export class List extends Rows {
       sent: ({ id, ts }) => {
         if (!row.pending) return;
         // Xano's own server names nothing: the message itself follows.
-        if (!id || this.#has(id)) return this.#remove(row);
-        row.id = id;
-        row.pending = false;
-        row.element.classList.remove("is-pending");
-        fill(row.element, { ...action, id, ts });
+        if (!id || this.#has(id)) this.#remove(row);
+        else this.#settle(row, { ...action, id, ts });
       },
       failed: () => {
         row.pending = false;
@@ -128,14 +126,34 @@ export class List extends Rows {
 
   #insert(row, action, classes, template) {
     row.element = template ? copy(template, action, classes) : this.build(action, classes);
-    this.#rows.push(row);
     this.#follow(() => {
-      if (this.#newestFirst) this.element.prepend(row.element);
-      else this.element.append(row.element);
+      this.#place(row);
       appear(row.element);
       if (this.#rows.length > this.limit) this.#remove(this.#rows[0]);
     }, row.pending);
     return row;
+  }
+
+  /** What was on its way has arrived. */
+  #settle(row, action) {
+    row.pending = false;
+    row.id = action.id;
+    row.element.classList.remove("is-pending");
+    fill(row.element, action);
+    this.#rows = this.#rows.filter((other) => other !== row);
+    this.#place(row);
+  }
+
+  /** Puts a row behind all others, but before those that are still on their way. */
+  #place(row) {
+    const at = row.pending ? -1 : this.#rows.findIndex(({ pending }) => pending);
+    const index = at < 0 ? this.#rows.length : at;
+    const last = this.#rows[index - 1]?.element ?? this.anchor;
+    this.#rows.splice(index, 0, row);
+    // One that is there already is not moved, or its animation would begin again.
+    if (this.#newestFirst) {
+      if (last.previousSibling !== row.element) last.before(row.element);
+    } else if (last.nextSibling !== row.element) last.after(row.element);
   }
 
   #remove(row) {
@@ -154,9 +172,11 @@ export class List extends Rows {
 }
 
 /** Takes the first child out of the page, and what else was drawn to look at. */
-function takeTemplate(element) {
+function takeTemplate(element, anchor) {
   const children = [...element.children].filter((child) => !child.matches(STAYS));
   const [first] = children;
+  if (first) first.before(anchor);
+  else element.append(anchor);
   const template = first?.localName === "template" ? first.content.firstElementChild : first;
   for (const child of children) child.remove();
   if (!template) {

@@ -10,6 +10,7 @@ export class Room {
   #channel = null;
   #lists = new Map();
   #members = new Map();
+  #forms = new Set();
   #gap;
   #present = [];
   #socketId;
@@ -40,6 +41,8 @@ export class Room {
       if (!this.#members.has(element)) this.#members.set(element, new Members(element));
     }
     for (const element of this.#find("form")) {
+      if (this.#forms.has(element)) continue;
+      this.#forms.add(element);
       const form = element.closest("form") ?? element.querySelector("form");
       if (form) remember(form);
       else complain(element, "data-xano-form is for a form, and there is none here.");
@@ -63,7 +66,7 @@ export class Room {
     this.#channel.message(said.payload).then(
       (receipt) => {
         for (const row of rows) row.sent(receipt);
-        this.#setError(null);
+        this.#forgive();
         this.#draw();
       },
       ({ code, message }) => {
@@ -94,13 +97,13 @@ export class Room {
     switch (action.action) {
       case "message":
       case "event":
-        for (const list of this.#lists.values()) list.add({ ts: Date.now(), ...action }, own);
+        for (const list of this.#lists.values()) list.add({ ...action, ts: action.ts ?? Date.now() }, own);
         break;
       case "history":
         for (const list of this.#lists.values()) list.addHistory(payload?.history ?? [], own);
         break;
       case "gap":
-        if (this.#gap) for (const list of this.#lists.values()) list.addGap(this.#gap, action);
+        this.#takeGap(action);
         break;
       case "join":
         this.#takeJoin(action, own);
@@ -120,7 +123,7 @@ export class Room {
     this.#socketId = payload?.socketId ?? client?.socketId;
     own.add(this.#socketId);
     this.#joined = true;
-    this.#setError(null);
+    this.#forgive();
     this.#setState("connected");
     if (payload?.history === 0 && attribute(this.element, "history") === "true") {
       complain(this.element, "The channel keeps no history. Switch Message History on in its settings.", "warn");
@@ -130,6 +133,13 @@ export class Room {
     }
     // The history, where there is one, comes in the same breath.
     setTimeout(() => this.#lists.forEach((list) => list.calm()), 1000);
+  }
+
+  #takeGap(action) {
+    if (!this.#gap) return;
+    const lists = [...this.#lists.values()];
+    const talk = lists.filter((list) => list.takes("message"));
+    for (const list of talk.length ? talk : lists) list.addGap(this.#gap, action);
   }
 
   #takeStatus({ status, code, retryIn } = {}) {
@@ -154,6 +164,11 @@ export class Room {
   #refuse(payload) {
     this.#setError(payload);
     complain(this.element, `${payload.message} ${CURES[payload.code] ?? ""}`.trim());
+  }
+
+  /** All is well again, except that somebody may have to log in. */
+  #forgive() {
+    if (this.#error?.code !== "invalid_token") this.#setError(null);
   }
 
   /** Nothing comes any more. */
