@@ -70,7 +70,10 @@ pub(crate) fn check_size(workspace: &Workspace) -> Result<()> {
         let size = gzip_size(&bytes)?;
         println!("size: {script} is {size} bytes gzipped, the limit is {limit}");
         if size > limit {
-            bail!("{script} is {} bytes over the limit in {limit_file}; make it smaller", size - limit);
+            bail!(
+                "{script} is {} bytes over the limit in {limit_file}; make it smaller",
+                size - limit
+            );
         }
     }
     Ok(())
@@ -275,10 +278,8 @@ const SCRIPT: &str = "xano.min.js";
 const ATTRIBUTES: &str = "xano-attributes.min.js";
 /// Pages find the scripts here when they are opened from disk.
 const PAGES: [&str; 2] = ["www/demo/sdk", "www/sdk"];
-const LIMITS: [(&str, &str); 2] = [
-    (SCRIPT, "crates/sdk/size-limit.txt"),
-    (ATTRIBUTES, "crates/sdk/size-limit-attributes.txt"),
-];
+const LIMITS: [(&str, &str); 2] =
+    [(SCRIPT, "crates/sdk/size-limit.txt"), (ATTRIBUTES, "crates/sdk/size-limit-attributes.txt")];
 /// Entry, bundle and options. Node.js shows the line that an uncaught error comes from, so the module
 /// has lines; what a page loads is as small as it gets.
 const BUNDLES: [(&str, &str, &[&str]); 3] = [
