@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { WebSocketServer } from "ws";
+
 import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Line } from "./support/line.js";
@@ -213,6 +215,90 @@ describe("a page made with attributes", () => {
     const after = Array.from({ length: 100 }, (_, number) => `missed ${number + 20}`);
     await noor.shows(BUBBLES, ["before", ...after]);
     assert.equal(await noor.page.$eval(".gap", (gap) => gap.nextElementSibling.querySelector(".bubble").innerText), "missed 20");
+  });
+
+  test("what had to make room does not come back behind what is newer", async (t) => {
+    await fresh(t);
+    const line = await Line.to(server);
+    t.after(() => line.dispose());
+    const body = `<div data-xano-channel="${ROOM}"><ul data-xano-list="messages" data-xano-limit="4"><li data-xano-text="payload"></li></ul><p data-xano-gap="mark">gap</p></div>`;
+    const made = kept(await Made.open(browser, site, body + tags({ origin: line.origin, hash: server.hash })));
+    await made.connected();
+    const witness = await visit();
+    const say = (...texts) =>
+      witness.page.evaluate(async (texts) => {
+        const room = XanoAttributes.client.channel("marvel-chat-room");
+        for (const text of texts) await room.message(text);
+      }, texts);
+    await say("1", "2", "3", "4", "5", "6");
+    await made.shows("li", ["3", "4", "5", "6"]);
+    line.cut();
+    await made.page.waitForSelector("[data-xano-state=reconnecting]", { state: "attached" });
+    await say(...Array.from({ length: 101 }, (_, number) => `missed ${number}`));
+    line.mend();
+    await made.shows("li", ["missed 97", "missed 98", "missed 99", "missed 100"]);
+    // The whole history again, for another object of the same channel.
+    await made.page.evaluate(() => {
+      const room = XanoAttributes.client.channel("marvel-chat-room", { history: true });
+      return new Promise((resolve) => room.on("history", resolve));
+    });
+    await made.shows("li", ["missed 97", "missed 98", "missed 99", "missed 100"]);
+  });
+
+  test("it works with a server that names nothing and acknowledges nothing, as Xano's own", async (t) => {
+    await fresh(t);
+    const old = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    t.after(() => old.close());
+    const said = [];
+    old.on("connection", (socket) => {
+      t.after(() => socket.terminate());
+      socket.on("message", (text) => {
+        const { action, options: { channel }, payload } = JSON.parse(text);
+        const client = { socketId: "somebody", extras: [], permissions: { dbo_id: 0, row_id: 0 } };
+        const answer = (frame) => socket.send(JSON.stringify({ client, options: { channel }, ...frame }));
+        if (action === "join") answer({ action, payload: null });
+        if (action === "join" && payload.history) answer({ action: "history", client: null, payload: { history: said } });
+        if (action !== "message") return;
+        if (payload.Message === "refuse") return answer({ action: "error", client: null, payload: { message: "No." } });
+        said.push({ action, client, options: { channel }, payload });
+        answer(said.at(-1));
+      });
+    });
+    const html = (await read("www/webflow/index.html")).replaceAll("../sdk/", `${server.origin}/sdk/`).replace(/<link[^>]*>/g, "");
+    const instance = `data-xano-instance="http://127.0.0.1:${old.address().port}" data-xano-hash`;
+    const made = kept(await Made.visit(browser, site.publish(html.replace("data-xano-hash", instance))));
+    await made.connected();
+    for (const text of ["one", "one", "two"]) await made.say(text);
+    await made.shows(MINE, ["one", "one", "two"]);
+    await made.shows(".is-pending", []);
+    await made.say("refuse");
+    await made.shows(ERROR, ["No."]);
+    for (const socket of old.clients) socket.close(1012);
+    await made.page.waitForSelector("[data-xano-state=reconnecting]");
+    await made.connected();
+    await made.shows(BUBBLES, ["one", "one", "two"]);
+  });
+
+  test("a long history is there at once", async (t) => {
+    await fresh(t);
+    const { channels } = await server.admin("GET", "");
+    await server.admin("PUT", "", { enabled: true, channels: channels.map((channel) => ({ ...channel, history: 1000 })) });
+    const noor = await visit();
+    await noor.page.evaluate(() => {
+      const room = XanoAttributes.client.channel("marvel-chat-room");
+      return Promise.all(Array.from({ length: 999 }, (_, number) => room.message({ Message: `message ${number}` })));
+    });
+    const html = (await read("www/webflow/index.html")).replaceAll("../sdk/", `${server.origin}/sdk/`).replace("CONNECTION_HASH", server.hash);
+    const css = `<style>${await read("www/webflow/site.css")}</style>`;
+    const page = html.replace(/<link href="site.css"[^>]*>/, css).replace(`data-xano-list="messages"`, `$& data-xano-limit="1000"`);
+    const late = kept(await Made.visit(browser, site.publish(page)));
+    await late.page.evaluate(() => {
+      window.longest = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (longest = Math.max(longest, duration)))).observe({ type: "longtask", buffered: true });
+    });
+    await waitFor(async () => (await late.page.locator(".message").count()) === 999, () => "all are there");
+    t.diagnostic(`the longest task took ${await late.page.evaluate("longest")} ms`);
+    assert.equal((await late.texts(".message:last-child .bubble"))[0], "message 998");
   });
 
   test("Webflow's own script gets no form that is ours, and every other", async (t) => {

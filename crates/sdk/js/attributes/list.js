@@ -6,6 +6,8 @@ import { attribute, fill, named, show } from "./show.js";
 /** A part of the page whose first child says what its rows look like. */
 class Rows {
   #template;
+  /** Known when there is a row. */
+  #hides;
 
   constructor(element) {
     this.element = element;
@@ -19,6 +21,12 @@ class Rows {
   /** A row that is not in the page yet. */
   build(action, classes) {
     return copy(this.#template, action, classes);
+  }
+
+  /** Templates may have a class that hides them. */
+  appear(row) {
+    this.#hides ??= getComputedStyle(row).display === "none";
+    if (this.#hides) show(row, true);
   }
 }
 
@@ -39,7 +47,7 @@ export class Members extends Rows {
       const row = this.build({ client }, { "is-mine": own.has(client) });
       this.#rows.set(id, row);
       this.element.append(row);
-      appear(row);
+      this.appear(row);
     }
   }
 }
@@ -49,6 +57,7 @@ export class List extends Rows {
   /** In the order of the channel: `{ id, said, element, pending }`. */
   #rows = [];
   #newestFirst;
+  #following = false;
 
   constructor(element) {
     super(element);
@@ -85,7 +94,10 @@ export class List extends Rows {
   addHistory(entries, own) {
     // Without names nobody can tell which; the history is all there is then.
     if (entries.some(({ id }) => !id)) this.clear();
-    this.#follow(() => entries.forEach((entry) => this.add(entry, own)));
+    // What is older than something that is there was there too, and had to make room.
+    const known = entries.findLastIndex(({ id }) => this.#has(id));
+    const news = entries.slice(known + 1).filter(({ action }) => this.takes(action));
+    this.#follow(() => news.slice(-this.limit).forEach((entry) => this.add(entry, own)));
   }
 
   /** Shows what is on its way; the answer says how that ended. */
@@ -128,7 +140,7 @@ export class List extends Rows {
     row.element = template ? copy(template, action, classes) : this.build(action, classes);
     this.#follow(() => {
       this.#place(row);
-      appear(row.element);
+      this.appear(row.element);
       if (this.#rows.length > this.limit) this.#remove(this.#rows[0]);
     }, row.pending);
     return row;
@@ -164,9 +176,15 @@ export class List extends Rows {
 
   /** Stays at the newest row, unless somebody reads further up. */
   #follow(change, always) {
+    if (this.#following) {
+      change();
+      return;
+    }
+    this.#following = true;
     const box = scroller(this.element);
     const left = box && (this.#newestFirst ? box.scrollTop : box.scrollHeight - box.clientHeight - box.scrollTop);
     change();
+    this.#following = false;
     if (box && (always || left < NEAR)) box.scrollTop = this.#newestFirst ? 0 : box.scrollHeight;
   }
 }
@@ -197,11 +215,6 @@ function copy(template, action, classes) {
   for (const [name, on] of Object.entries(classes)) row.classList.toggle(name, on);
   fill(row, action);
   return row;
-}
-
-/** Templates may have a class that hides them. */
-function appear(row) {
-  if (getComputedStyle(row).display === "none") show(row, true);
 }
 
 /** What scrolls when the list grows: itself, or what it is in, within its channel. */
