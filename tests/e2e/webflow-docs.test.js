@@ -120,7 +120,7 @@ describe("docs/webflow.md", () => {
   });
 
   test("the script, or the server, says what the guide explains", async () => {
-    const said = [await read("dist/xano-attributes.min.js"), await read("PROTOCOL.md"), await read("crates/protocol/src/error_code.rs")].join("\n");
+    const said = [await read("dist/xano-attributes.min.js"), await read("dist/xano.min.js"), await read("PROTOCOL.md"), await read("crates/protocol/src/error_code.rs")].join("\n");
     const table = /^\| the console says .*?\n\n/ms.exec(guide)[0];
     const texts = table.split("\n").slice(2).flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, text]) => text));
     assert.ok(texts.length > 15);

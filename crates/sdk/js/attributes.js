@@ -5,7 +5,7 @@ import { check, complain } from "./attributes/check.js";
 import { listen } from "./attributes/form.js";
 import { Room } from "./attributes/room.js";
 import { Own, settings } from "./attributes/settings.js";
-import { named } from "./attributes/show.js";
+import { CHANNEL, named } from "./attributes/show.js";
 
 /** A module has no current script. */
 const script = document.currentScript ?? document.querySelector("script[data-xano-hash]");
@@ -65,8 +65,6 @@ function start() {
     if (nodes.some(concerns)) XanoAttributes.scan();
   }).observe(document.documentElement, { childList: true, subtree: true });
 }
-
-const CHANNEL = "[data-xano-channel]";
 
 if (globalThis.XanoAttributes) {
   complain(script, "This script is on the page twice. Remove one of its tags.");

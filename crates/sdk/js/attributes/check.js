@@ -1,10 +1,12 @@
 // Tells the page's maker what is wrong with an attribute, where, and what to do.
 
+import { CHANNEL } from "./show.js";
+
 /** Says on the console what is wrong with an element. Its other attributes may hold a token. */
 export function complain(element, what, level = "error") {
-  const { localName = "script", id, className = "" } = element ?? {};
+  const { localName = "script", id } = element ?? {};
   // Without the classes that this script has added.
-  const drawn = `${className}`.replace(/(^| )is-\w+/g, "").trim();
+  const drawn = element?.getAttribute("class")?.replace(/(^| )is-\w+/g, "").trim();
   const where = [localName, id && `id="${id}"`, drawn && `class="${drawn}"`].filter(Boolean).join(" ");
   // Consoles show where on the page an element is; the script is nowhere, and may hold a token.
   const shown = localName === "script" ? [] : [element];
@@ -62,7 +64,6 @@ function distance(one, other) {
 
 const PREFIX = "data-xano-";
 const SCRIPT = "script";
-const CHANNEL = "[data-xano-channel]";
 const ROW = "[data-xano-list],[data-xano-presence],[data-xano-gap]";
 const FORM = "[data-xano-form]";
 const CURES = {

@@ -1,7 +1,7 @@
 // Rows made from what a page's maker has drawn once.
 
 import { complain } from "./check.js";
-import { attribute, fill, named, show } from "./show.js";
+import { CHANNEL, attribute, fill, named, preset, show } from "./show.js";
 
 /** A part of the page whose first child says what its rows look like. */
 class Rows {
@@ -64,12 +64,12 @@ export class List extends Rows {
     this.kind = attribute(element, "list") || "messages";
     this.#newestFirst = attribute(element, "order") === "newest";
     // Lists of the page's own kind stay lists for those who listen to the page.
-    if (!/^[uo]l$/.test(element.localName)) defaultTo(element, "role", "log");
-    defaultTo(element, "aria-live", "polite");
-    defaultTo(element, "aria-label", this.kind === "events" ? "Events" : "Messages");
+    if (!/^[uo]l$/.test(element.localName)) preset(element, "role", "log");
+    preset(element, "aria-live", "polite");
+    preset(element, "aria-label", this.kind === "events" ? "Events" : "Messages");
     // Not to be read out at once: what was said before.
     element.ariaBusy = "true";
-    if (scroller(element) === element) defaultTo(element, "tabindex", "0");
+    if (scroller(element) === element) preset(element, "tabindex", "0");
   }
 
   get isEmpty() {
@@ -221,13 +221,9 @@ function copy(template, action, classes) {
 function scroller(element) {
   for (let box = element; box; box = box.parentElement) {
     if (/auto|scroll/.test(getComputedStyle(box).overflowY)) return box;
-    if (box.matches("[data-xano-channel]")) break;
+    if (box.matches(CHANNEL)) break;
   }
   return null;
-}
-
-function defaultTo(element, name, value) {
-  if (!element.hasAttribute(name)) element.setAttribute(name, value);
 }
 
 /** Who said exactly what. */

@@ -3,7 +3,7 @@
 import { complain } from "./check.js";
 import { empty, read, remember } from "./form.js";
 import { List, Members } from "./list.js";
-import { attribute, named, show, write } from "./show.js";
+import { CHANNEL, attribute, named, preset, show, write } from "./show.js";
 
 export class Room {
   #page;
@@ -47,8 +47,8 @@ export class Room {
       if (form) remember(form);
       else complain(element, "data-xano-form is for a form, and there is none here.");
     }
-    for (const element of this.#find("status")) defaultRole(element, "status");
-    for (const element of this.#find("error")) defaultRole(element, "alert");
+    for (const element of this.#find("status")) preset(element, "role", "status");
+    for (const element of this.#find("error")) preset(element, "role", "alert");
     this.#draw();
   }
 
@@ -243,11 +243,6 @@ function words(element, name) {
   return attribute(element, name).split(/\s+/).filter(Boolean);
 }
 
-function defaultRole(element, role) {
-  if (!element.hasAttribute("role")) element.setAttribute("role", role);
-}
-
-const CHANNEL = "[data-xano-channel]";
 const STATES = new Map([
   ["connecting", "Connecting…"],
   ["connected", "Connected"],

@@ -1,5 +1,7 @@
 // Elements: which there are, whether they are on show, and what they say.
 
+export const CHANNEL = "[data-xano-channel]";
+
 /** The elements below `root`, itself included, that have the attribute. */
 export function named(name, root = document) {
   const selector = `[data-xano-${name}]`;
@@ -9,6 +11,11 @@ export function named(name, root = document) {
 
 export function attribute(element, name) {
   return element.getAttribute(`data-xano-${name}`)?.trim() ?? "";
+}
+
+/** What the page's maker has set goes first. */
+export function preset(element, name, value) {
+  if (!element.hasAttribute(name)) element.setAttribute(name, value);
 }
 
 /** Whether an element that the page's maker drew is on show, however its class has it. */
@@ -53,7 +60,7 @@ function step(value, name) {
   if (Object.hasOwn(value, name)) return value[name];
   // Webflow names a field as it was typed: "Message" is meant by "message" as well.
   const alike = Object.keys(value).find((key) => key.toLowerCase() === name.toLowerCase());
-  return value[alike];
+  return alike === undefined ? undefined : value[alike];
 }
 
 function toText(value = "") {
