@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { on, once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 
 import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
@@ -283,11 +284,14 @@ describe("a page made with attributes", () => {
     await fresh(t);
     const { channels } = await server.admin("GET", "");
     await server.admin("PUT", "", { enabled: true, channels: channels.map((channel) => ({ ...channel, history: 1000 })) });
-    const noor = await visit();
-    await noor.page.evaluate(() => {
-      const room = XanoAttributes.client.channel("marvel-chat-room");
-      return Promise.all(Array.from({ length: 999 }, (_, number) => room.message({ Message: `message ${number}` })));
-    });
+    const socket = new WebSocket(`${server.origin.replace("http", "ws")}/rt/${server.hash}`);
+    await once(socket, "open");
+    const send = (action, payload) => socket.send(JSON.stringify({ action, options: { channel: ROOM }, payload }));
+    send("join", {});
+    for (let number = 0; number < 999; number += 1) send("message", { Message: `message ${number}` });
+    // Its own come back: the last one, when all are there.
+    for await (const [text] of on(socket, "message")) if (`${text}`.includes("message 998")) break;
+    socket.close();
     const html = (await read("www/webflow/index.html")).replaceAll("../sdk/", `${server.origin}/sdk/`).replace("CONNECTION_HASH", server.hash);
     const css = `<style>${await read("www/webflow/site.css")}</style>`;
     const page = html.replace(/<link href="site.css"[^>]*>/, css).replace(`data-xano-list="messages"`, `$& data-xano-limit="1000"`);

@@ -98,7 +98,8 @@ export class Room {
       case "message":
       case "event":
         for (const list of this.#lists.values()) list.add({ ...action, ts: action.ts ?? Date.now() }, own);
-        break;
+        this.#drawEmpty();
+        return;
       case "history":
         for (const list of this.#lists.values()) list.addHistory(payload?.history ?? [], own);
         break;
@@ -207,12 +208,16 @@ export class Room {
       this.#drawing = false;
       this.#drawState();
       this.#drawMembers();
-      for (const element of this.#find("empty")) {
-        const kind = attribute(element, "empty") || "messages";
-        const lists = [...this.#lists.values()].filter((list) => list.kind === kind);
-        show(element, this.#joined && lists.every((list) => list.isEmpty));
-      }
+      this.#drawEmpty();
     });
+  }
+
+  #drawEmpty() {
+    for (const element of this.#find("empty")) {
+      const kind = attribute(element, "empty") || "messages";
+      const lists = [...this.#lists.values()].filter((list) => list.kind === kind);
+      show(element, this.#joined && lists.every((list) => list.isEmpty));
+    }
   }
 
   #drawState() {
