@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
     let mut table = String::from("pub(crate) static FILES: &[File] = &[\n");
-    for (folder, address) in [("www/demo", "/"), ("dist", "/sdk/")] {
+    for (folder, address) in [("www/demo", "/"), ("www/webflow", "/webflow/"), ("dist", "/sdk/")] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         // The SDK may not be built yet: the server then says so where it is asked for.

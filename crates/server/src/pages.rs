@@ -21,17 +21,15 @@ pub(crate) struct File {
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// The file at `path`. `connection_hash` goes into the demo page, so that it starts filled in.
+/// The file at `path`. `connection_hash` goes into the pages, so that they work as they come.
 pub(crate) fn respond(path: &str, headers: &HeaderMap, connection_hash: Option<&str>) -> Response {
     let Some(file) = FILES.iter().find(|file| file.address == path) else {
         return not_found(path);
     };
-    if let (true, Some(hash)) = (is_demo(file), connection_hash) {
-        let page = String::from_utf8_lossy(file.bytes).replacen(
-            EMPTY_HASH,
-            &format!("{HASH_START}{hash}\""),
-            1,
-        );
+    if let (true, Some(hash)) = (is_page(file), connection_hash) {
+        let page = String::from_utf8_lossy(file.bytes)
+            .replacen(EMPTY_HASH, &format!("{HASH_START}{hash}\""), 1)
+            .replace(EXAMPLE_HASH, hash);
         return (base_headers(file, HeaderValue::from_static("no-store")), page).into_response();
     }
     let mut answer = base_headers(file, HeaderValue::from_static("no-cache"));
@@ -77,8 +75,8 @@ fn base_headers(file: &File, cache: HeaderValue) -> HeaderMap {
     headers
 }
 
-fn is_demo(file: &File) -> bool {
-    file.address == "/"
+fn is_page(file: &File) -> bool {
+    file.content_type.starts_with("text/html")
 }
 
 fn not_found(path: &str) -> Response {
@@ -95,15 +93,22 @@ fn not_found(path: &str) -> Response {
 const SDK: &str = "/sdk/";
 const HASH_START: &str = "data-connection-hash=\"";
 const EMPTY_HASH: &str = "data-connection-hash=\"\"";
+/// What stands for it in the examples.
+const EXAMPLE_HASH: &str = "CONNECTION_HASH";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_page_has_the_place_for_its_hash() {
-        let page = FILES.iter().find(|file| is_demo(file)).expect("the demo page is embedded");
-        assert_eq!(String::from_utf8_lossy(page.bytes).matches(EMPTY_HASH).count(), 1);
+    fn each_page_has_the_place_for_the_hash() {
+        for (address, place) in
+            [("/", EMPTY_HASH), ("/webflow/", EXAMPLE_HASH), ("/webflow/recipe.html", EXAMPLE_HASH)]
+        {
+            let page = FILES.iter().find(|file| file.address == address);
+            let page = page.expect("the page is embedded");
+            assert_eq!(String::from_utf8_lossy(page.bytes).matches(place).count(), 1, "{address}");
+        }
     }
 
     #[test]

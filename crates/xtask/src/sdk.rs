@@ -60,16 +60,21 @@ pub(crate) fn build(workspace: &Workspace, flavour: Flavour) -> Result<()> {
     report(workspace)
 }
 
-/// Fails when the script that pages load has grown over its limit.
+/// Fails when a script that pages load has grown over its limit.
 pub(crate) fn check_size(workspace: &Workspace) -> Result<()> {
-    let limit =
-        parse_limit(&workspace.read(LIMIT)?).with_context(|| format!("{LIMIT} holds no number"))?;
-    let script = workspace.root.join("dist").join(SCRIPT);
-    let script = fs::read(&script).context("build the SDK first: cargo xtask sdk")?;
-    let size = gzip_size(&script)?;
-    println!("size: {SCRIPT} is {size} bytes gzipped, the limit is {limit}");
-    if size > limit {
-        bail!("{SCRIPT} is {} bytes over the limit in {LIMIT}; make it smaller", size - limit);
+    for (script, limit_file) in LIMITS {
+        let limit = parse_limit(&workspace.read(limit_file)?)
+            .with_context(|| format!("{limit_file} holds no number"))?;
+        let bytes = fs::read(workspace.root.join("dist").join(script))
+            .context("build the SDK first: cargo xtask sdk")?;
+        let size = gzip_size(&bytes)?;
+        println!("size: {script} is {size} bytes gzipped, the limit is {limit}");
+        if size > limit {
+            bail!(
+                "{script} is {} bytes over the limit in {limit_file}; make it smaller",
+                size - limit
+            );
+        }
     }
     Ok(())
 }
@@ -155,7 +160,7 @@ fn bundle(workspace: &Workspace, work: &Path, flavour: Flavour) -> Result<()> {
     Ok(())
 }
 
-/// Lays out the npm package, and puts the script where the demo page looks for it.
+/// Lays out the npm package, and puts the scripts where pages look for them.
 fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     let dist = workspace.root.join("dist");
     empty_folder(&dist)?;
@@ -168,9 +173,13 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
         copy(&workspace.root.join(file), &dist.join(file))?;
     }
-    let page = workspace.root.join(DEMO);
-    empty_folder(&page)?;
-    copy(&dist.join(SCRIPT), &page.join(SCRIPT))
+    for page in PAGES {
+        let page = workspace.root.join(page);
+        empty_folder(&page)?;
+        copy(&dist.join(SCRIPT), &page.join(SCRIPT))?;
+        copy(&dist.join(ATTRIBUTES), &page.join(ATTRIBUTES))?;
+    }
+    Ok(())
 }
 
 fn empty_folder(folder: &Path) -> Result<()> {
@@ -197,7 +206,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn report(workspace: &Workspace) -> Result<()> {
     println!("\n{:<16} {:>9} {:>9}", "dist/", "bytes", "gzip -9");
     let dist = workspace.root.join("dist");
-    for file in [SCRIPT, "index.js", CORE] {
+    for file in [SCRIPT, ATTRIBUTES, "index.js", CORE] {
         let bytes = fs::read(dist.join(file))?;
         println!("{file:<16} {:>9} {:>9}", bytes.len(), gzip_size(&bytes)?);
     }
@@ -219,7 +228,7 @@ fn inputs_hash(workspace: &Workspace, flavour: Flavour) -> Result<String> {
 /// One hash over what was built, so that a change made by another hand is noticed.
 fn outputs_hash(workspace: &Workspace) -> Result<String> {
     let mut hash = Sha256::new();
-    for output in ["dist", DEMO] {
+    for output in ["dist"].into_iter().chain(PAGES) {
         hash_files(&mut hash, &workspace.root, &workspace.root.join(output))?;
     }
     Ok(hex(&hash.finalize()))
@@ -262,14 +271,17 @@ fn parse_limit(text: &str) -> Option<usize> {
 
 const CORE: &str = "core.wasm";
 const SCRIPT: &str = "xano.min.js";
-/// The demo page finds the SDK here when it is opened from disk.
-const DEMO: &str = "www/demo/sdk";
-const LIMIT: &str = "crates/sdk/size-limit.txt";
+const ATTRIBUTES: &str = "xano-attributes.min.js";
+/// Pages find the scripts here when they are opened from disk.
+const PAGES: [&str; 2] = ["www/demo/sdk", "www/sdk"];
+const LIMITS: [(&str, &str); 2] =
+    [(SCRIPT, "crates/sdk/size-limit.txt"), (ATTRIBUTES, "crates/sdk/size-limit-attributes.txt")];
 /// Entry, bundle and options. Node.js shows the line that an uncaught error comes from, so the module
 /// has lines; what a page loads is as small as it gets.
-const BUNDLES: [(&str, &str, &[&str]); 2] = [
+const BUNDLES: [(&str, &str, &[&str]); 3] = [
     ("index.js", "index.js", &["--format=esm", "--line-limit=400"]),
     ("script.js", SCRIPT, &["--format=iife"]),
+    ("attributes.js", ATTRIBUTES, &["--format=iife"]),
 ];
 const ESBUILD: [&str; 5] = [
     "--bundle",
