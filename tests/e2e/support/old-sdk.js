@@ -12,8 +12,8 @@ import { waitFor } from "./chat.js";
 export const HOST = "xano.test";
 
 /**
- * Somebody who uses the unmodified @xano/js-sdk, in a JavaScript world of their own: the SDK has one
- * connection for all of a world. What they do is a function of `me`, which may use nothing else.
+ * Somebody who uses the unmodified @xano/js-sdk, or ours, in a JavaScript world of their own: the old SDK
+ * has one connection for all of a world. What they do is a function of `me`, which may use nothing else.
  */
 class Person {
   /** Makes the client; without settings of its own, one for the server's address and hash. */
@@ -24,6 +24,15 @@ class Person {
         me.heard = [];
         me.errors = [];
         me.client = new me.Client(config);
+        /** What is thrown, as text. */
+        me.thrown = (act) => {
+          try {
+            act();
+            return null;
+          } catch (error) {
+            return String(error);
+          }
+        };
         me.open = (name, options) => {
           const channel = me.client.channel(name, options);
           // Copies: what the SDK hands out may change later, and hold itself.
@@ -134,9 +143,16 @@ class TabPerson extends Person {
 /** People whose programs run in Node. */
 export class InNode {
   name = "in Node";
+  #sdk;
 
-  async open(server, config) {
-    const workerData = { port: server.port, certificate: process.env.XANO_TEST_CERT };
+  constructor(sdk = "theirs") {
+    this.#sdk = sdk;
+  }
+
+  /** `hosts` names further servers. */
+  async open(server, config, hosts = {}) {
+    const ports = { [HOST]: server.port, ...Object.fromEntries(Object.entries(hosts).map(([host, { port }]) => [host, port])) };
+    const workerData = { sdk: this.#sdk, ports, certificate: process.env.XANO_TEST_CERT };
     const worker = new Worker(new URL("old-sdk-worker.js", import.meta.url), { workerData });
     await once(worker, "message");
     return new NodePerson(worker).start(server, config);
