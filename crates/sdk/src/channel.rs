@@ -21,11 +21,18 @@ pub struct ChannelOptions {
     pub presence: bool,
     /// Keep what is sent without a connection until there is one.
     pub queue_offline_actions: bool,
+    /// After how many milliseconds without use to leave; `u64::MAX` for never.
+    pub idle_timeout: u64,
 }
 
 impl Default for ChannelOptions {
     fn default() -> Self {
-        Self { history: false, presence: false, queue_offline_actions: true }
+        Self {
+            history: false,
+            presence: false,
+            queue_offline_actions: true,
+            idle_timeout: u64::MAX,
+        }
     }
 }
 
@@ -54,12 +61,15 @@ pub(crate) struct Channel<P, L> {
     pub(crate) put_off: bool,
     /// A channel object wants the history and has not got it.
     pub(crate) owed: bool,
+    /// Nobody used it for long, so it is not joined until somebody does.
+    pub(crate) idle: bool,
 }
 
 #[derive(Debug)]
 struct Handle<L> {
     id: ChannelId,
     options: ChannelOptions,
+    used: u64,
     listeners: Vec<Listener<L>>,
 }
 
@@ -74,13 +84,41 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             joined: false,
             put_off: false,
             owed: false,
+            idle: false,
         }
     }
 
     /// Adds a channel object.
-    pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions) {
+    pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions, now: u64) {
         self.owed |= options.history;
-        self.handles.push(Handle { id, options, listeners: Vec::new() });
+        self.idle = false;
+        self.handles.push(Handle { id, options, used: now, listeners: Vec::new() });
+    }
+
+    /// Somebody uses a channel object; whether the channel was idle until now.
+    pub(crate) fn handle_use(&mut self, id: ChannelId, now: u64) -> bool {
+        if let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) {
+            handle.used = now;
+        }
+        std::mem::take(&mut self.idle)
+    }
+
+    /// Counts as used by all its channel objects.
+    pub(crate) fn renew(&mut self, now: u64) {
+        for handle in &mut self.handles {
+            handle.used = now;
+        }
+    }
+
+    /// When it will have been idle for as long as all its channel objects allow.
+    pub(crate) fn idle_at(&self) -> u64 {
+        if self.idle {
+            return u64::MAX;
+        }
+        let ends = self.handles.iter();
+        ends.map(|handle| handle.used.saturating_add(handle.options.idle_timeout))
+            .max()
+            .unwrap_or(0)
     }
 
     /// Takes a channel object out; whether it was the last one.
@@ -133,7 +171,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         let known = self.asked.as_ref().is_some_and(|asked| {
             (asked.history || !wanted.history) && (asked.presence || !wanted.presence)
         });
-        if known {
+        if known || self.idle {
             return None;
         }
         // Who has the history already need not read it again.

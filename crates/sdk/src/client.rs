@@ -115,14 +115,22 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Whether any channel is in use.
+    /// Whether any channel is in use, and not idle.
     pub fn is_active(&self) -> bool {
-        !self.channels.is_empty()
+        self.channels.iter().any(|channel| !channel.idle)
     }
 
-    /// Whether this channel object is in use.
-    pub fn has_channel(&self, id: ChannelId) -> bool {
-        self.channels.iter().any(|channel| channel.has(id))
+    /// Uses a channel object once more: a channel that was left because it was idle is joined again.
+    /// False if the channel object is not in use.
+    pub fn use_channel(&mut self, id: ChannelId, now: u64) -> bool {
+        let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) else {
+            return false;
+        };
+        if channel.handle_use(id, now) {
+            let name = channel.name.clone();
+            self.start(&name, false, now);
+        }
+        true
     }
 
     /// Takes a channel into use: connects if there is no connection, and joins.
@@ -130,18 +138,14 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.last_channel.0 += 1;
         let id = self.last_channel;
         match self.channels.iter_mut().find(|channel| &*channel.name == name) {
-            Some(channel) => channel.open(id, options),
+            Some(channel) => channel.open(id, options, now),
             None => {
                 let mut channel = Channel::new(name.into());
-                channel.open(id, options);
+                channel.open(id, options, now);
                 self.channels.push(channel);
             }
         }
-        match self.state {
-            State::Idle | State::Closed { .. } => self.connect(now),
-            State::Open(_) => self.join(name, options),
-            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
-        }
+        self.start(name, options.history, now);
         id
     }
 
@@ -180,12 +184,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if !self.channels[index].close(id) {
             return;
         }
-        let channel = self.channels.remove(index).name;
-        if matches!(self.state, State::Open(_)) {
-            self.outputs.push_back(Output::Send(Outgoing::Leave { channel }));
-        }
-        if self.channels.is_empty() {
-            self.hang_up(CloseCode::Normal.number());
+        let channel = self.channels.remove(index);
+        if !channel.idle {
+            self.leave(channel.name);
         }
     }
 
@@ -210,7 +211,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// Replaces the connection at once, for a new token say.
     pub fn reconnect(&mut self, now: u64) {
-        if self.channels.is_empty() {
+        if !self.is_active() {
             return;
         }
         if matches!(self.state, State::Open(_)) {
@@ -245,6 +246,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
         self.expire(now);
+        self.leave_idle(now);
         self.deliver_refused();
         self.handle_retry(now, random);
         match &mut self.state {
@@ -291,19 +293,18 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if !self.refused.is_empty() {
             return Some(0);
         }
-        match &self.state {
-            State::Idle | State::Closed { .. } => None,
+        let due = match &self.state {
+            State::Idle | State::Closed { .. } => return None,
             State::Asking { until } | State::Connecting { until } | State::Waiting { until } => {
-                Some(*until)
+                *until
             }
             State::Open(line) => {
-                let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
-                match (self.retry, beat) {
-                    (Some(retry), Some(beat)) => Some(retry.min(beat)),
-                    (retry, beat) => retry.or(beat),
-                }
+                let beat = line.heartbeat.as_ref().map_or(u64::MAX, Heartbeat::poll_timeout);
+                beat.min(self.retry.unwrap_or(u64::MAX))
             }
-        }
+        };
+        let due = self.channels.iter().fold(due, |due, channel| due.min(channel.idle_at()));
+        (due < u64::MAX).then_some(due)
     }
 
     fn connect(&mut self, now: u64) {
@@ -323,7 +324,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.outputs.push_back(Output::Open { connection, url, token });
     }
 
-    /// Joins all channels, or only those whose join was put off.
+    /// Joins all channels that are not idle, or only those whose join was put off.
     fn join_all(&mut self, only_put_off: bool) {
         for channel in &mut self.channels {
             if only_put_off && !std::mem::take(&mut channel.put_off) {
@@ -336,14 +337,58 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    /// Connects if there is no connection, and joins.
+    fn start(&mut self, name: &str, history: bool, now: u64) {
+        match self.state {
+            State::Idle | State::Closed { .. } => self.connect(now),
+            State::Open(_) => self.join(name, history),
+            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    /// Leaves a channel that nobody uses, and hangs up behind the last one.
+    fn leave(&mut self, channel: Rc<str>) {
+        if matches!(self.state, State::Open(_)) {
+            self.outputs.push_back(Output::Send(Outgoing::Leave { channel }));
+        }
+        if !self.is_active() {
+            self.hang_up(CloseCode::Normal.number());
+        }
+    }
+
+    /// Leaves the channels that nobody has used for as long as they were given.
+    fn leave_idle(&mut self, now: u64) {
+        if matches!(self.state, State::Idle | State::Closed { .. }) {
+            return;
+        }
+        for index in 0..self.channels.len() {
+            if now < self.channels[index].idle_at() {
+                continue;
+            }
+            let waits = self.waits_for(&self.channels[index]);
+            let channel = &mut self.channels[index];
+            if waits {
+                channel.renew(now);
+                continue;
+            }
+            channel.handle_disconnect();
+            channel.idle = true;
+            let name = channel.name.clone();
+            self.leave(name);
+            if !self.is_active() {
+                self.tell_disconnected(CloseCode::Normal.number(), IDLE, None);
+            }
+        }
+    }
+
     /// Joins for a channel object that came to an open connection.
-    fn join(&mut self, name: &str, options: ChannelOptions) {
+    fn join(&mut self, name: &str, history: bool) {
         let Some(channel) = self.channel(Some(name)) else { return };
         let name = channel.name.clone();
         let outgoing = match channel.join() {
             Some(request) => Outgoing::Join { channel: name, request },
             // The join was sent for another object of the name, which has its history.
-            None if options.history => {
+            None if history => {
                 channel.owed = false;
                 Outgoing::History { channel: name }
             }
@@ -426,6 +471,8 @@ const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 
+/// The reason of an end that comes because all channels are idle.
+const IDLE: &str = "idle";
 const NO_ANSWER: &str = "no answer within 10 seconds";
 const NO_TOKEN: &str = "realtimeAuthToken() gave no token";
 const SILENT: &str = "the server stopped answering";

@@ -71,6 +71,11 @@ impl<L: Clone> Queue<L> {
         Some((waiting.request.text.clone(), None))
     }
 
+    /// Whether any fits.
+    pub(crate) fn any(&self, fits: &dyn Fn(&Waiting<L>) -> bool) -> bool {
+        self.find(fits).is_some()
+    }
+
     /// Takes out the first that fits.
     pub(crate) fn take_first(&mut self, fits: &dyn Fn(&Waiting<L>) -> bool) -> Option<Waiting<L>> {
         let index = self.find(fits)?;

@@ -7,8 +7,12 @@ use sdk::{
 };
 use serde_json::json;
 
-pub(crate) const QUIET: ChannelOptions =
-    ChannelOptions { history: false, presence: false, queue_offline_actions: true };
+pub(crate) const QUIET: ChannelOptions = ChannelOptions {
+    history: false,
+    presence: false,
+    queue_offline_actions: true,
+    idle_timeout: u64::MAX,
+};
 
 /// Payloads and listeners are just names.
 pub(crate) struct World {
