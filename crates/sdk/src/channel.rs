@@ -61,7 +61,11 @@ pub(crate) struct Channel<P, L> {
     pub(crate) put_off: bool,
     /// A channel object wants the history and has not got it.
     pub(crate) owed: bool,
-    /// Nobody used it for long, so it is not joined until somebody does.
+    /// What the most patient of its channel objects allows.
+    idle_timeout: u64,
+    /// When it will have been idle for as long.
+    pub(crate) idle_at: u64,
+    /// It has, so it is not joined until somebody uses it.
     pub(crate) idle: bool,
 }
 
@@ -69,7 +73,6 @@ pub(crate) struct Channel<P, L> {
 struct Handle<L> {
     id: ChannelId,
     options: ChannelOptions,
-    used: u64,
     listeners: Vec<Listener<L>>,
 }
 
@@ -84,6 +87,8 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             joined: false,
             put_off: false,
             owed: false,
+            idle_timeout: 0,
+            idle_at: 0,
             idle: false,
         }
     }
@@ -91,34 +96,15 @@ impl<P: Clone, L: Clone> Channel<P, L> {
     /// Adds a channel object.
     pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions, now: u64) {
         self.owed |= options.history;
-        self.idle = false;
-        self.handles.push(Handle { id, options, used: now, listeners: Vec::new() });
+        self.idle_timeout = self.idle_timeout.max(options.idle_timeout);
+        self.handle_use(now);
+        self.handles.push(Handle { id, options, listeners: Vec::new() });
     }
 
-    /// Somebody uses a channel object; whether the channel was idle until now.
-    pub(crate) fn handle_use(&mut self, id: ChannelId, now: u64) -> bool {
-        if let Some(handle) = self.handles.iter_mut().find(|handle| handle.id == id) {
-            handle.used = now;
-        }
+    /// Somebody uses it; whether it was idle until now.
+    pub(crate) fn handle_use(&mut self, now: u64) -> bool {
+        self.idle_at = now.saturating_add(self.idle_timeout);
         std::mem::take(&mut self.idle)
-    }
-
-    /// Counts as used by all its channel objects.
-    pub(crate) fn renew(&mut self, now: u64) {
-        for handle in &mut self.handles {
-            handle.used = now;
-        }
-    }
-
-    /// When it will have been idle for as long as all its channel objects allow.
-    pub(crate) fn idle_at(&self) -> u64 {
-        if self.idle {
-            return u64::MAX;
-        }
-        let ends = self.handles.iter();
-        ends.map(|handle| handle.used.saturating_add(handle.options.idle_timeout))
-            .max()
-            .unwrap_or(0)
     }
 
     /// Takes a channel object out; whether it was the last one.

@@ -126,7 +126,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) else {
             return false;
         };
-        if channel.handle_use(id, now) {
+        if channel.handle_use(now) {
             let name = channel.name.clone();
             self.start(&name, false, now);
         }
@@ -303,7 +303,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 beat.min(self.retry.unwrap_or(u64::MAX))
             }
         };
-        let due = self.channels.iter().fold(due, |due, channel| due.min(channel.idle_at()));
+        let due = self.channels.iter().fold(due, |due, channel| due.min(channel.idle_at));
         (due < u64::MAX).then_some(due)
     }
 
@@ -361,18 +361,19 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if matches!(self.state, State::Idle | State::Closed { .. }) {
             return;
         }
+        let waits = !self.queue.is_empty();
         for index in 0..self.channels.len() {
-            if now < self.channels[index].idle_at() {
+            let channel = &mut self.channels[index];
+            if now < channel.idle_at {
                 continue;
             }
-            let waits = self.waits_for(&self.channels[index]);
-            let channel = &mut self.channels[index];
-            if waits {
-                channel.renew(now);
+            if waits || self.waiters.iter().any(|waiter| waiter.name == channel.name) {
+                channel.handle_use(now);
                 continue;
             }
             channel.handle_disconnect();
             channel.idle = true;
+            channel.idle_at = u64::MAX;
             let name = channel.name.clone();
             self.leave(name);
             if !self.is_active() {

@@ -71,9 +71,9 @@ impl<L: Clone> Queue<L> {
         Some((waiting.request.text.clone(), None))
     }
 
-    /// Whether any fits.
-    pub(crate) fn any(&self, fits: &dyn Fn(&Waiting<L>) -> bool) -> bool {
-        self.find(fits).is_some()
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Takes out the first that fits.

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use protocol::Action;
 
 use super::{Client, State};
-use crate::channel::Channel;
 use crate::queue::Waiting;
 use crate::{ChannelId, Delivery, Event, Outgoing, Output, Refusal, Request};
 
@@ -22,7 +21,7 @@ pub(super) struct Refused<P, L> {
 #[derive(Debug)]
 pub(super) struct Waiter<L> {
     channel: ChannelId,
-    name: Rc<str>,
+    pub(super) name: Rc<str>,
     moment: Moment,
     receipt: L,
 }
@@ -232,15 +231,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
                 self.outputs.push_back(Output::Untaken(event));
             }
         }
-    }
-
-    /// Whether an answer about a channel is waited for.
-    pub(super) fn waits_for(&self, channel: &Channel<P, L>) -> bool {
-        self.queue.any(&|waiting| channel.has(waiting.channel))
-            || self
-                .waiters
-                .iter()
-                .any(|waiter| waiter.moment == Moment::Joined && channel.has(waiter.channel))
     }
 
     fn is_open(&self) -> bool {
