@@ -367,7 +367,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
             if now < channel.idle_at {
                 continue;
             }
-            if waits || self.waiters.iter().any(|waiter| waiter.name == channel.name) {
+            if waits || self.waiters.iter().any(|waiter| waiter.is_for_join(&channel.name)) {
                 channel.handle_use(now);
                 continue;
             }

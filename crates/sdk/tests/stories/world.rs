@@ -96,6 +96,13 @@ impl World {
         self.drain();
     }
 
+    /// The application uses a channel object in any way.
+    pub(crate) fn use_channel(&mut self, id: ChannelId) -> bool {
+        let is_used = self.client.use_channel(id, self.now);
+        self.drain();
+        is_used
+    }
+
     pub(crate) fn destroy(&mut self, id: ChannelId) {
         self.client.close_channel(id);
         self.drain();
