@@ -214,10 +214,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if !self.is_active() {
             return;
         }
-        if matches!(self.state, State::Open(_)) {
-            self.tell_disconnected(RECONNECT, "", Some(0));
-        }
-        self.hang_up(RECONNECT);
+        self.give_back();
         self.connect(now);
     }
 
@@ -241,6 +238,16 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if verdict == Some(Verdict::Ping) {
             self.outputs.push_back(Output::Send(Outgoing::Ping));
         }
+    }
+
+    /// The page will not run for a while: it gives back the connection that it could not read, which
+    /// the browser would keep open for it, and takes another one when it runs again.
+    pub fn handle_freeze(&mut self, now: u64) {
+        if matches!(self.state, State::Idle | State::Closed { .. }) {
+            return;
+        }
+        self.give_back();
+        self.state = State::Waiting { until: now + Backoff::FIRST };
     }
 
     /// Time has passed.
@@ -405,6 +412,14 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         self.state = State::Idle;
         self.handle_disconnect();
+    }
+
+    /// The same where another one is to follow.
+    fn give_back(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.tell_disconnected(RECONNECT, "", Some(0));
+        }
+        self.hang_up(RECONNECT);
     }
 
     /// Goes on after a connection or an attempt ended that nobody asked to end.

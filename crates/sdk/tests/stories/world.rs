@@ -238,6 +238,11 @@ impl World {
         self.answer_join(channel, Joined { ping, ..Joined::default() });
     }
 
+    pub(crate) fn freeze(&mut self) {
+        self.client.handle_freeze(self.now);
+        self.drain();
+    }
+
     pub(crate) fn wake(&mut self) {
         self.client.handle_wake(self.now);
         self.drain();
