@@ -1,5 +1,7 @@
 //! The connection, the channels on it, and every decision about them.
 
+mod idle;
+mod page;
 mod receive;
 mod requests;
 
@@ -120,19 +122,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.channels.iter().any(|channel| !channel.idle)
     }
 
-    /// Uses a channel object once more: a channel that was left because it was idle is joined again.
-    /// False if the channel object is not in use.
-    pub fn use_channel(&mut self, id: ChannelId, now: u64) -> bool {
-        let Some(channel) = self.channels.iter_mut().find(|channel| channel.has(id)) else {
-            return false;
-        };
-        if channel.handle_use(now) {
-            let name = channel.name.clone();
-            self.start(&name, false, now);
-        }
-        true
-    }
-
     /// Takes a channel into use: connects if there is no connection, and joins.
     pub fn open_channel(&mut self, name: &str, options: ChannelOptions, now: u64) -> ChannelId {
         self.last_channel.0 += 1;
@@ -216,38 +205,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         self.give_back();
         self.connect(now);
-    }
-
-    /// The network or the page came back: what waits need not wait longer, and an attempt from before
-    /// may hang in a network that is gone.
-    pub fn handle_wake(&mut self, now: u64) {
-        match self.state {
-            State::Waiting { .. } => self.connect(now),
-            State::Connecting { until } if now + Self::CONNECT_DEADLINE > until + FRESH => {
-                self.hang_up(RECONNECT);
-                self.connect(now);
-            }
-            _ => self.handle_offline(now),
-        }
-    }
-
-    /// The network may be gone: whether the line is still there shows sooner than by its silence.
-    pub fn handle_offline(&mut self, now: u64) {
-        let State::Open(line) = &mut self.state else { return };
-        let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
-        if verdict == Some(Verdict::Ping) {
-            self.outputs.push_back(Output::Send(Outgoing::Ping));
-        }
-    }
-
-    /// The page will not run for a while: it gives back the connection that it could not read, which
-    /// the browser would keep open for it, and takes another one when it runs again.
-    pub fn handle_freeze(&mut self, now: u64) {
-        if matches!(self.state, State::Idle | State::Closed { .. }) {
-            return;
-        }
-        self.give_back();
-        self.state = State::Waiting { until: now + Backoff::FIRST };
     }
 
     /// Time has passed.
@@ -363,32 +320,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Leaves the channels that nobody has used for as long as they were given.
-    fn leave_idle(&mut self, now: u64) {
-        if matches!(self.state, State::Idle | State::Closed { .. }) {
-            return;
-        }
-        let waits = !self.queue.is_empty();
-        for index in 0..self.channels.len() {
-            let channel = &mut self.channels[index];
-            if now < channel.idle_at {
-                continue;
-            }
-            if waits || self.waiters.iter().any(|waiter| waiter.is_for_join(&channel.name)) {
-                channel.handle_use(now);
-                continue;
-            }
-            channel.handle_disconnect();
-            channel.idle = true;
-            channel.idle_at = u64::MAX;
-            let name = channel.name.clone();
-            self.leave(name);
-            if !self.is_active() {
-                self.tell_disconnected(CloseCode::Normal.number(), IDLE, None);
-            }
-        }
-    }
-
     /// Joins for a channel object that came to an open connection.
     fn join(&mut self, name: &str, history: bool) {
         let Some(channel) = self.channel(Some(name)) else { return };
@@ -480,15 +411,11 @@ impl<P: Clone, L: Clone> Client<P, L> {
 const ABNORMAL: u16 = 1006;
 /// The code that some browsers report where there was no TLS connection.
 const TLS_FAILURE: u16 = 1015;
-/// How old an attempt may be that is not made again when the network comes back, in milliseconds.
-const FRESH: u64 = 1_000;
 /// The code of a close that comes with the end of a token.
 const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.
 const RECONNECT: u16 = 4000;
 
-/// The reason of an end that comes because all channels are idle.
-const IDLE: &str = "idle";
 const NO_ANSWER: &str = "no answer within 10 seconds";
 const NO_TOKEN: &str = "realtimeAuthToken() gave no token";
 const SILENT: &str = "the server stopped answering";
