@@ -83,10 +83,10 @@ for (const [name, next] of [
       await thor.do((me) => me.room.message("still here"));
       // What the old SDK is given now it drops before it returns; ours sends it right behind the join.
       await waitFor(async () => scene.sdk === "theirs" || stage.payloads().length > 0, () => "the message comes");
-      return { status: (await thor.statuses()).includes("disconnected"), sent: (await thor.sent()).filter((text) => /still here/.test(text)).length };
+      return { ends: (await thor.statuses()).includes("disconnected"), sent: (await thor.sent()).filter((text) => /still here/.test(text)).length };
     },
-    theirs: { status: true, sent: 0 },
-    ours: { status: false, sent: 1 },
+    theirs: { ends: true, sent: 0 },
+    ours: { ends: false, sent: 1 },
   });
 }
 
@@ -125,6 +125,21 @@ fault("Two clients with two hosts: each talks to its own", {
   },
   theirs: [[["/rt/staged"], ["to here", "to there"]], [[], []]],
   ours: [[["/rt/staged"], ["to here"]], [["/rt/other"], ["to there"]]],
+});
+
+fault("A second client made later: the first one keeps its token when it reconnects", {
+  async story(scene) {
+    const stage = await scene.stage();
+    const thor = await (await scene.open(stage, { realtimeAuthToken: "first" })).joins("a");
+    await thor.do((me) => {
+      new me.Client({ instanceBaseUrl: "https://xano.test", realtimeConnectionCanonical: "staged", realtimeAuthToken: "second" }).channel("b");
+    });
+    stage.kick(1012);
+    await waitFor(() => stage.channels("join").length === 2, () => "it comes back");
+    return stage.upgrades.map(({ protocol }) => protocol);
+  },
+  theirs: ["first", "second"],
+  ours: ["first", "first"],
 });
 
 fault("An address with http: and a port: that is where it connects", {
