@@ -135,7 +135,7 @@ fault("A second client made later: the first one keeps its token when it reconne
       new me.Client({ instanceBaseUrl: "https://xano.test", realtimeConnectionCanonical: "staged", realtimeAuthToken: "second" }).channel("b");
     });
     stage.kick(1012);
-    await waitFor(() => stage.channels("join").length === 2, () => "it comes back");
+    await waitFor(() => stage.upgrades.length === 2, () => "it comes back");
     return stage.upgrades.map(({ protocol }) => protocol);
   },
   theirs: ["first", "second"],
