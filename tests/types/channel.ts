@@ -17,6 +17,9 @@ client.setRealtimeAuthToken("text").setRealtimeAuthToken(() => null).setRealtime
 client.setRealtimeAuthToken(() => 7);
 
 const channel = client.channel<ChatMessage, { score: number }>("marvel-chat-room");
+client.channel("lobby", { presence: true, idleTimeout: 600_000 });
+// @ts-expect-error milliseconds are a number
+client.channel("lobby", { idleTimeout: "10m" });
 const { signal } = new AbortController();
 
 channel.on("message", ({ payload, seq }) => `${payload.text} ${seq?.toFixed()}`, { signal });

@@ -38,7 +38,7 @@ export type XanoTokenProvider = () =>
 
 /** How the connection is. */
 export type XanoRealtimeStatus =
-  /** No channel is in use. */
+  /** No channel is in use, or all have reached their `idleTimeout`. */
   | "idle"
   /** The first or another attempt is under way. */
   | "connecting"
@@ -135,6 +135,14 @@ export interface XanoRealtimeChannelOptions {
   presence?: boolean;
   /** Keep what is sent without a connection until there is one. Default: true. */
   queueOfflineActions?: boolean;
+  /**
+   * After how many milliseconds without use to leave the channel; the connection closes with the last
+   * channel that is left. Uses are `on`, `message`, `history` and `ready`, and while one of them waits for
+   * an answer the channel is not left; what it hears is no use. The next use joins again, and what was
+   * missed comes as after any reconnect. Of several objects of one name the most patient counts.
+   * Default: never.
+   */
+  idleTimeout?: number;
 }
 
 /** Options of a message; further keys are sent along as they are. */
@@ -298,9 +306,9 @@ export interface XanoRealtimeDisconnected {
   status: "disconnected";
   /** The close code; 1006 where there was none. PROTOCOL.md has the server's. */
   code: number;
-  /** The close frame's reason, or the SDK's; often empty. */
+  /** The close frame's reason, or the SDK's: "idle" where the channels' `idleTimeout` was it. Often empty. */
   reason: string;
-  /** Milliseconds until the next attempt; absent when there will be none. */
+  /** Milliseconds until the next attempt; absent when none comes by itself. */
   retryIn?: number;
 }
 
@@ -319,8 +327,8 @@ export interface XanoRealtimeConnectionStatus
  * - "queue_full": too much waits already.
  * - "message_too_large": as JSON in UTF-8 the frame has more than 1 MiB (1,048,576 bytes), which
  *   this project's server answers by ending the connection. The limit of Xano's own is not known.
- * - "connection_closed": the connection ended for good (a "disconnected" without `retryIn`), so what
- *   waited was not sent, and neither is what comes until `realtimeReconnect()` is called or another
+ * - "connection_closed": the connection ended for good (a "disconnected" without `retryIn` that is
+ *   not "idle"), so what waited was not sent, and neither is what comes until `realtimeReconnect()` is called or another
  *   channel object is used.
  * - "delivery_unknown": the message was sent, but the connection broke before the server had
  *   answered, and it cannot be sent again without a risk of it being published twice: that was more
@@ -796,8 +804,8 @@ export declare class XanoClient extends XanoBaseClient {
   readonly status: XanoRealtimeStatus;
 
   /**
-   * Replaces the connection at once, also after one that ended for good. Does nothing while no
-   * channel is in use.
+   * Replaces the connection at once, also after one that ended for good. Does nothing while the
+   * status is "idle".
    */
   realtimeReconnect(): this;
 

@@ -21,11 +21,18 @@ pub struct ChannelOptions {
     pub presence: bool,
     /// Keep what is sent without a connection until there is one.
     pub queue_offline_actions: bool,
+    /// After how many milliseconds without use to leave; `u64::MAX` for never.
+    pub idle_timeout: u64,
 }
 
 impl Default for ChannelOptions {
     fn default() -> Self {
-        Self { history: false, presence: false, queue_offline_actions: true }
+        Self {
+            history: false,
+            presence: false,
+            queue_offline_actions: true,
+            idle_timeout: u64::MAX,
+        }
     }
 }
 
@@ -54,6 +61,12 @@ pub(crate) struct Channel<P, L> {
     pub(crate) put_off: bool,
     /// A channel object wants the history and has not got it.
     pub(crate) owed: bool,
+    /// What the most patient of its channel objects allows.
+    idle_timeout: u64,
+    /// When it will have been idle for as long.
+    pub(crate) idle_at: u64,
+    /// It has, so it is not joined until somebody uses it.
+    pub(crate) idle: bool,
 }
 
 #[derive(Debug)]
@@ -74,13 +87,24 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             joined: false,
             put_off: false,
             owed: false,
+            idle_timeout: 0,
+            idle_at: 0,
+            idle: false,
         }
     }
 
     /// Adds a channel object.
-    pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions) {
+    pub(crate) fn open(&mut self, id: ChannelId, options: ChannelOptions, now: u64) {
         self.owed |= options.history;
+        self.idle_timeout = self.idle_timeout.max(options.idle_timeout);
+        self.handle_use(now);
         self.handles.push(Handle { id, options, listeners: Vec::new() });
+    }
+
+    /// Somebody uses it; whether it was idle until now.
+    pub(crate) fn handle_use(&mut self, now: u64) -> bool {
+        self.idle_at = now.saturating_add(self.idle_timeout);
+        std::mem::take(&mut self.idle)
     }
 
     /// Takes a channel object out; whether it was the last one.
@@ -133,7 +157,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
         let known = self.asked.as_ref().is_some_and(|asked| {
             (asked.history || !wanted.history) && (asked.presence || !wanted.presence)
         });
-        if known {
+        if known || self.idle {
             return None;
         }
         // Who has the history already need not read it again.

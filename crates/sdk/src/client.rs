@@ -1,5 +1,7 @@
 //! The connection, the channels on it, and every decision about them.
 
+mod idle;
+mod page;
 mod receive;
 mod requests;
 
@@ -115,14 +117,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
-    /// Whether any channel is in use.
+    /// Whether any channel is in use, and not idle.
     pub fn is_active(&self) -> bool {
-        !self.channels.is_empty()
-    }
-
-    /// Whether this channel object is in use.
-    pub fn has_channel(&self, id: ChannelId) -> bool {
-        self.channels.iter().any(|channel| channel.has(id))
+        self.channels.iter().any(|channel| !channel.idle)
     }
 
     /// Takes a channel into use: connects if there is no connection, and joins.
@@ -130,18 +127,14 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.last_channel.0 += 1;
         let id = self.last_channel;
         match self.channels.iter_mut().find(|channel| &*channel.name == name) {
-            Some(channel) => channel.open(id, options),
+            Some(channel) => channel.open(id, options, now),
             None => {
                 let mut channel = Channel::new(name.into());
-                channel.open(id, options);
+                channel.open(id, options, now);
                 self.channels.push(channel);
             }
         }
-        match self.state {
-            State::Idle | State::Closed { .. } => self.connect(now),
-            State::Open(_) => self.join(name, options),
-            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
-        }
+        self.start(name, options.history, now);
         id
     }
 
@@ -180,12 +173,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if !self.channels[index].close(id) {
             return;
         }
-        let channel = self.channels.remove(index).name;
-        if matches!(self.state, State::Open(_)) {
-            self.outputs.push_back(Output::Send(Outgoing::Leave { channel }));
-        }
-        if self.channels.is_empty() {
-            self.hang_up(CloseCode::Normal.number());
+        let channel = self.channels.remove(index);
+        if !channel.idle {
+            self.leave(channel.name);
         }
     }
 
@@ -210,41 +200,17 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// Replaces the connection at once, for a new token say.
     pub fn reconnect(&mut self, now: u64) {
-        if self.channels.is_empty() {
+        if !self.is_active() {
             return;
         }
-        if matches!(self.state, State::Open(_)) {
-            self.tell_disconnected(RECONNECT, "", Some(0));
-        }
-        self.hang_up(RECONNECT);
+        self.give_back();
         self.connect(now);
-    }
-
-    /// The network or the page came back: what waits need not wait longer, and an attempt from before
-    /// may hang in a network that is gone.
-    pub fn handle_wake(&mut self, now: u64) {
-        match self.state {
-            State::Waiting { .. } => self.connect(now),
-            State::Connecting { until } if now + Self::CONNECT_DEADLINE > until + FRESH => {
-                self.hang_up(RECONNECT);
-                self.connect(now);
-            }
-            _ => self.handle_offline(now),
-        }
-    }
-
-    /// The network may be gone: whether the line is still there shows sooner than by its silence.
-    pub fn handle_offline(&mut self, now: u64) {
-        let State::Open(line) = &mut self.state else { return };
-        let verdict = line.heartbeat.as_mut().map(|heartbeat| heartbeat.handle_wake(now));
-        if verdict == Some(Verdict::Ping) {
-            self.outputs.push_back(Output::Send(Outgoing::Ping));
-        }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: u64, random: f64) {
         self.expire(now);
+        self.leave_idle(now);
         self.deliver_refused();
         self.handle_retry(now, random);
         match &mut self.state {
@@ -291,19 +257,18 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if !self.refused.is_empty() {
             return Some(0);
         }
-        match &self.state {
-            State::Idle | State::Closed { .. } => None,
+        let due = match &self.state {
+            State::Idle | State::Closed { .. } => return None,
             State::Asking { until } | State::Connecting { until } | State::Waiting { until } => {
-                Some(*until)
+                *until
             }
             State::Open(line) => {
-                let beat = line.heartbeat.as_ref().map(Heartbeat::poll_timeout);
-                match (self.retry, beat) {
-                    (Some(retry), Some(beat)) => Some(retry.min(beat)),
-                    (retry, beat) => retry.or(beat),
-                }
+                let beat = line.heartbeat.as_ref().map_or(u64::MAX, Heartbeat::poll_timeout);
+                beat.min(self.retry.unwrap_or(u64::MAX))
             }
-        }
+        };
+        let due = self.channels.iter().fold(due, |due, channel| due.min(channel.idle_at));
+        (due < u64::MAX).then_some(due)
     }
 
     fn connect(&mut self, now: u64) {
@@ -323,7 +288,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.outputs.push_back(Output::Open { connection, url, token });
     }
 
-    /// Joins all channels, or only those whose join was put off.
+    /// Joins all channels that are not idle, or only those whose join was put off.
     fn join_all(&mut self, only_put_off: bool) {
         for channel in &mut self.channels {
             if only_put_off && !std::mem::take(&mut channel.put_off) {
@@ -336,14 +301,33 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
     }
 
+    /// Connects if there is no connection, and joins.
+    fn start(&mut self, name: &str, history: bool, now: u64) {
+        match self.state {
+            State::Idle | State::Closed { .. } => self.connect(now),
+            State::Open(_) => self.join(name, history),
+            State::Asking { .. } | State::Connecting { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    /// Leaves a channel that nobody uses, and hangs up behind the last one.
+    fn leave(&mut self, channel: Rc<str>) {
+        if matches!(self.state, State::Open(_)) {
+            self.outputs.push_back(Output::Send(Outgoing::Leave { channel }));
+        }
+        if !self.is_active() {
+            self.hang_up(CloseCode::Normal.number());
+        }
+    }
+
     /// Joins for a channel object that came to an open connection.
-    fn join(&mut self, name: &str, options: ChannelOptions) {
+    fn join(&mut self, name: &str, history: bool) {
         let Some(channel) = self.channel(Some(name)) else { return };
         let name = channel.name.clone();
         let outgoing = match channel.join() {
             Some(request) => Outgoing::Join { channel: name, request },
             // The join was sent for another object of the name, which has its history.
-            None if options.history => {
+            None if history => {
                 channel.owed = false;
                 Outgoing::History { channel: name }
             }
@@ -359,6 +343,14 @@ impl<P: Clone, L: Clone> Client<P, L> {
         }
         self.state = State::Idle;
         self.handle_disconnect();
+    }
+
+    /// The same where another one is to follow.
+    fn give_back(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.tell_disconnected(RECONNECT, "", Some(0));
+        }
+        self.hang_up(RECONNECT);
     }
 
     /// Goes on after a connection or an attempt ended that nobody asked to end.
@@ -420,8 +412,6 @@ impl<P: Clone, L: Clone> Client<P, L> {
 const ABNORMAL: u16 = 1006;
 /// The code that some browsers report where there was no TLS connection.
 const TLS_FAILURE: u16 = 1015;
-/// How old an attempt may be that is not made again when the network comes back, in milliseconds.
-const FRESH: u64 = 1_000;
 /// The code of a close that comes with the end of a token.
 const TOKEN_EXPIRED: u16 = 4401;
 /// The code of a close that makes room for a new connection.

@@ -28,6 +28,8 @@ pub(crate) enum Verdict {
 struct Asked {
     /// When the answer is overdue.
     until: u64,
+    /// Not for the first time since the last frame.
+    again: bool,
 }
 
 impl Heartbeat {
@@ -63,10 +65,11 @@ impl Heartbeat {
         if now < due {
             return Verdict::Wait;
         }
-        // After a sleep the answer may lie unread beside us, so an overdue one proves nothing.
+        // After a sleep the answer may lie unread beside us, so an overdue one proves nothing. Where
+        // every timer is as late, as in a hidden tab, the second one does.
         let slept = now - due > Self::SLEPT;
         match self.asked {
-            Some(_) if !slept => Verdict::Dead,
+            Some(asked) if asked.again || !slept => Verdict::Dead,
             None if !slept => self.ask(now, self.patience),
             _ => self.ask(now, Self::PATIENCE),
         }
@@ -78,7 +81,7 @@ impl Heartbeat {
     }
 
     fn ask(&mut self, now: u64, patience: u64) -> Verdict {
-        self.asked = Some(Asked { until: now + patience });
+        self.asked = Some(Asked { until: now + patience, again: self.asked.is_some() });
         Verdict::Ping
     }
 }
@@ -119,6 +122,19 @@ mod tests {
         assert_eq!(heartbeat.handle_timeout(15_000), Verdict::Ping);
         assert_eq!(heartbeat.handle_timeout(3_600_000), Verdict::Ping);
         assert_eq!(heartbeat.handle_timeout(3_605_000), Verdict::Dead);
+    }
+
+    #[test]
+    fn timers_that_are_always_late_do_not_keep_a_dead_line() {
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        assert_eq!(heartbeat.handle_timeout(60_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(120_000), Verdict::Ping);
+        assert_eq!(heartbeat.handle_timeout(180_000), Verdict::Dead);
+        let mut heartbeat = Heartbeat::new(25_000, 0);
+        for minute in 1..100 {
+            assert_eq!(heartbeat.handle_timeout(minute * 60_000), Verdict::Ping);
+            heartbeat.handle_frame(minute * 60_000 + 50);
+        }
     }
 
     #[test]

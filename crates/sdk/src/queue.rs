@@ -71,6 +71,11 @@ impl<L: Clone> Queue<L> {
         Some((waiting.request.text.clone(), None))
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes out the first that fits.
     pub(crate) fn take_first(&mut self, fits: &dyn Fn(&Waiting<L>) -> bool) -> Option<Waiting<L>> {
         let index = self.find(fits)?;

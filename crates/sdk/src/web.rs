@@ -176,14 +176,14 @@ impl WebChannel {
     /// Takes the channel into use, if it is not. What comes of that happens together with what it is
     /// used for, in the next `call`: a listener must hear of a connection that fails at once.
     fn used(&self) -> Result<ChannelId, JsValue> {
-        let used = self.id.get().filter(|id| self.core.client.borrow().has_channel(*id));
+        let now = timer::now();
+        let used = self.id.get().filter(|id| self.core.client.borrow_mut().use_channel(*id, now));
         if let Some(id) = used {
             return Ok(id);
         }
         if !Reflect::has(&global(), &"WebSocket".into())? {
             return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
         }
-        let now = timer::now();
         let id = self.core.client.borrow_mut().open_channel(&self.name, self.options, now);
         self.id.set(Some(id));
         Ok(id)

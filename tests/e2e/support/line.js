@@ -7,7 +7,8 @@ export class Line {
   #target;
   #pairs = new Set();
   #cut = false;
-  #mute = false;
+  /** What new connections get to read instead of the server. */
+  #instead = null;
 
   /** A line to this server, which may restart on its port. */
   static async to({ port }) {
@@ -22,9 +23,9 @@ export class Line {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** What the server says from now on gets lost, what is said to it arrives. */
+  /** What the server says over the connections of now gets lost for ever, what is said to it arrives. */
   mute() {
-    this.#mute = true;
+    for (const pair of this.#pairs) pair.mute = true;
   }
 
   /** Breaks every connection; until `mend` there is none to be had. */
@@ -33,8 +34,21 @@ export class Line {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
+  /** Breaks every connection; new ones are taken, and never answered. */
+  jam() {
+    this.answer("");
+  }
+
+  /** Breaks every connection; new ones are answered with this, whatever they ask for. */
+  answer(text) {
+    this.cut();
+    this.#cut = false;
+    this.#instead = text;
+  }
+
   mend() {
-    this.#cut = this.#mute = false;
+    this.#cut = false;
+    this.#instead = null;
   }
 
   dispose() {
@@ -47,11 +61,17 @@ export class Line {
       client.destroy();
       return;
     }
+    if (this.#instead !== null) {
+      this.#pairs.add([client]);
+      client.on("error", () => {});
+      client.once("data", () => this.#instead && client.end(this.#instead));
+      return;
+    }
     const server = connect(this.#target, "127.0.0.1");
     const pair = [client, server];
     this.#pairs.add(pair);
     client.on("data", (bytes) => server.write(bytes));
-    server.on("data", (bytes) => this.#mute || client.write(bytes));
+    server.on("data", (bytes) => pair.mute || client.write(bytes));
     for (const socket of pair) {
       // A broken line is what the tests are about.
       socket.on("error", () => {});

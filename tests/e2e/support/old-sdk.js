@@ -12,8 +12,8 @@ import { waitFor } from "./chat.js";
 export const HOST = "xano.test";
 
 /**
- * Somebody who uses the unmodified @xano/js-sdk, in a JavaScript world of their own: the SDK has one
- * connection for all of a world. What they do is a function of `me`, which may use nothing else.
+ * Somebody who uses the unmodified @xano/js-sdk, or ours, in a JavaScript world of their own: the old SDK
+ * has one connection for all of a world. What they do is a function of `me`, which may use nothing else.
  */
 class Person {
   /** Makes the client; without settings of its own, one for the server's address and hash. */
@@ -24,6 +24,15 @@ class Person {
         me.heard = [];
         me.errors = [];
         me.client = new me.Client(config);
+        /** What is thrown, as text. */
+        me.thrown = (act) => {
+          try {
+            act();
+            return null;
+          } catch (error) {
+            return String(error);
+          }
+        };
         me.open = (name, options) => {
           const channel = me.client.channel(name, options);
           // Copies: what the SDK hands out may change later, and hold itself.
@@ -116,10 +125,31 @@ class NodePerson extends Person {
 
 class TabPerson extends Person {
   #page;
+  #prepare;
+  #arguments;
 
-  constructor(page) {
+  constructor(page, prepare) {
     super();
     this.#page = page;
+    this.#prepare = prepare;
+  }
+
+  async start(...args) {
+    this.#arguments = args;
+    await this.#prepare(this.#page);
+    return super.start(...args);
+  }
+
+  /** Loads the page anew; nobody is told this time who the person is. */
+  async reload() {
+    const [server, { realtimeAuthToken: _, ...config }] = this.#arguments;
+    await this.#page.reload();
+    await this.start(server, config);
+  }
+
+  async offline(offline) {
+    await this.#page.context().setOffline(offline);
+    await waitFor(() => this.#page.evaluate((offline) => navigator.onLine !== offline, offline), () => "the page has heard of it");
   }
 
   async do(act, argument) {
@@ -134,9 +164,16 @@ class TabPerson extends Person {
 /** People whose programs run in Node. */
 export class InNode {
   name = "in Node";
+  #sdk;
 
-  async open(server, config) {
-    const workerData = { port: server.port, certificate: process.env.XANO_TEST_CERT };
+  constructor(sdk = "theirs") {
+    this.#sdk = sdk;
+  }
+
+  /** `hosts` names further servers. */
+  async open(server, config, hosts = {}) {
+    const ports = { [HOST]: server.port, ...Object.fromEntries(Object.entries(hosts).map(([host, { port }]) => [host, port])) };
+    const workerData = { sdk: this.#sdk, ports, certificate: process.env.XANO_TEST_CERT };
     const worker = new Worker(new URL("old-sdk-worker.js", import.meta.url), { workerData });
     await once(worker, "message");
     return new NodePerson(worker).start(server, config);
@@ -145,32 +182,45 @@ export class InNode {
   async close() {}
 }
 
+const SCRIPTS = {
+  // The script is the one that npm installed.
+  theirs: fileURLToPath(import.meta.resolve("@xano/js-sdk/dist/xano.min.js")),
+  ours: fileURLToPath(new URL("../../../dist/xano.min.js", import.meta.url)),
+};
+
 /** People who look at pages in a real Chromium. */
 export class InChromium {
   name = "in Chromium";
   #browser;
+  #sdk;
 
-  async open(server, config) {
+  constructor(sdk = "theirs") {
+    this.#sdk = sdk;
+  }
+
+  async open(server, config = {}) {
     const rules = `--host-resolver-rules=MAP ${HOST}:443 127.0.0.1:${server.port}`;
     this.#browser ??= await launchBrowser(rules, "--ignore-certificate-errors");
-    // Any page will do; the script is the one that npm installed.
+    // Any page will do.
     const page = await openTab(this.#browser, `https://${HOST}/healthz`);
-    await page.addScriptTag({ path: fileURLToPath(import.meta.resolve("@xano/js-sdk/dist/xano.min.js")) });
-    await page.evaluate(() => {
-      window.me = { Client: XanoClient, sdk: window, sent: [], sockets: [] };
-      window.WebSocket = class extends WebSocket {
-        constructor(...how) {
-          super(...how);
-          me.sockets.push(this);
-        }
+    const prepare = async () => {
+      await page.addScriptTag({ path: SCRIPTS[this.#sdk] });
+      await page.evaluate(() => {
+        window.me = { Client: XanoClient, sdk: window, sent: [], sockets: [] };
+        window.WebSocket = class extends WebSocket {
+          constructor(...how) {
+            super(...how);
+            me.sockets.push(this);
+          }
 
-        send(text) {
-          me.sent.push(text);
-          super.send(text);
-        }
-      };
-    });
-    return new TabPerson(page).start(server, config);
+          send(text) {
+            me.sent.push(text);
+            super.send(text);
+          }
+        };
+      });
+    };
+    return new TabPerson(page, prepare).start(server, config);
   }
 
   /** A tab with one of our own pages. */

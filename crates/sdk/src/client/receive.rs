@@ -188,6 +188,10 @@ impl<P: Clone, L: Clone> Client<P, L> {
     /// Whether a publication is to be passed on; what it proves to be missing is asked for or told.
     fn take_publication(&mut self, name: Option<&str>, seq: Option<u64>) -> bool {
         let Some(channel) = self.channel(name) else { return true };
+        if channel.idle {
+            // It comes again with all that follows when the channel is joined again.
+            return false;
+        }
         match channel.reader.handle_publication(seq) {
             Step::Deliver => true,
             Step::Drop => false,

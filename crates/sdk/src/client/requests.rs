@@ -130,8 +130,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
 
     /// The server has answered the join of all channel objects of a name.
     pub(super) fn settle_joining(&mut self, name: Option<&str>, event: &Event<P>) {
-        let is_meant =
-            |waiter: &Waiter<L>| waiter.moment == Moment::Joined && Some(&*waiter.name) == name;
+        let is_meant = |waiter: &Waiter<L>| name.is_some_and(|name| waiter.is_for_join(name));
         self.settle_waiters(&is_meant, event);
     }
 
@@ -260,6 +259,13 @@ impl<P: Clone, L: Clone> Client<P, L> {
         if let Some(listener) = receipt {
             self.deliveries.push_back(Delivery { listener, event, channel: RECEIPT });
         }
+    }
+}
+
+impl<L> Waiter<L> {
+    /// Whether it waits for the answer to the join of this channel.
+    pub(super) fn is_for_join(&self, name: &str) -> bool {
+        self.moment == Moment::Joined && *self.name == *name
     }
 }
 

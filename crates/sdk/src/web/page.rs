@@ -22,16 +22,15 @@ impl Page {
         }
         *page = active.then(|| {
             let owner = core.clone();
-            let wake = Closure::new(move |event: Event| {
-                if event.kind() == "offline" {
-                    owner.report(|client, now| client.handle_offline(now));
-                } else if !is_hidden() {
-                    owner.report(|client, now| client.handle_wake(now));
-                }
+            let wake = Closure::new(move |event: Event| match event.kind().as_str() {
+                "offline" => owner.report(|client, now| client.handle_offline(now)),
+                "freeze" => owner.report(|client, now| client.handle_freeze(now)),
+                _ if is_hidden() => {}
+                _ => owner.report(|client, now| client.handle_wake(now)),
             });
             for event in EVENTS {
                 // Where it throws there are no such events.
-                let _ = add_event_listener(event, wake.as_ref().unchecked_ref());
+                let _ = add_event_listener(event, wake.as_ref().unchecked_ref(), true);
             }
             Self { wake }
         });
@@ -42,7 +41,7 @@ impl Drop for Page {
     fn drop(&mut self) {
         for event in EVENTS {
             // Where it throws it was never added.
-            let _ = remove_event_listener(event, self.wake.as_ref().unchecked_ref());
+            let _ = remove_event_listener(event, self.wake.as_ref().unchecked_ref(), true);
         }
     }
 }
@@ -51,9 +50,9 @@ fn is_hidden() -> bool {
     DOCUMENT.with(|document| document.as_ref().is_some_and(Document::hidden))
 }
 
-/// The last comes to the document and rises to the window; the one before it also to a page that comes
-/// back from the browser's cache of pages.
-const EVENTS: [&str; 4] = ["online", "offline", "pageshow", "visibilitychange"];
+/// The last two come to the document, and "freeze" does not rise to the window: it is captured on its
+/// way down. "pageshow" comes also to a page that returns from the browser's cache of pages.
+const EVENTS: [&str; 5] = ["online", "offline", "pageshow", "visibilitychange", "freeze"];
 
 #[wasm_bindgen]
 extern "C" {
@@ -71,8 +70,12 @@ extern "C" {
     fn hidden(this: &Document) -> bool;
 
     #[wasm_bindgen(catch, js_name = addEventListener)]
-    fn add_event_listener(event: &str, listener: &Function) -> Result<(), JsValue>;
+    fn add_event_listener(event: &str, listener: &Function, capture: bool) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch, js_name = removeEventListener)]
-    fn remove_event_listener(event: &str, listener: &Function) -> Result<(), JsValue>;
+    fn remove_event_listener(
+        event: &str,
+        listener: &Function,
+        capture: bool,
+    ) -> Result<(), JsValue>;
 }

@@ -34,6 +34,9 @@ pub(super) fn channel_options(value: &JsValue) -> ChannelOptions {
         history: flag("history", usual.history),
         presence: flag("presence", usual.presence),
         queue_offline_actions: flag("queueOfflineActions", usual.queue_offline_actions),
+        idle_timeout: number(&field(value, "idleTimeout"))
+            .filter(|millis| *millis > 0)
+            .unwrap_or(u64::MAX),
     }
 }
 

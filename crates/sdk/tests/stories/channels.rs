@@ -169,7 +169,7 @@ fn destroying_twice_does_nothing_the_second_time() {
     world.destroy(a);
     world.destroy(a);
     assert_eq!(world.sent(), [leave("a")]);
-    assert!(!world.client.has_channel(a));
+    assert!(!world.use_channel(a));
 }
 
 #[test]

@@ -343,3 +343,33 @@ fn an_attempt_that_hangs_when_the_network_comes_back_is_made_again() {
     world.accept();
     assert_eq!(world.sent(), [join("a", false, false)]);
 }
+
+#[test]
+fn a_page_that_freezes_gives_its_connection_back_and_takes_one_when_it_runs_again() {
+    let mut world = World::new();
+    let a = world.on("a", QUIET, "a");
+    world.accept();
+    world.sent();
+    world.heard();
+    world.freeze();
+    assert_eq!(world.sent(), ["close 4000"]);
+    assert_eq!(world.heard(), ["a: disconnected 4000, again in 0"]);
+    world.message(a, "later");
+    world.wake();
+    world.accept();
+    assert_eq!(world.sent(), [join("a", false, false), "later".to_owned()]);
+    world.freeze();
+    world.sent();
+    // Its timer is the first to run.
+    world.sleep(3_600_000);
+    assert_eq!(world.opened.len(), 3);
+    world.freeze();
+    assert_eq!(world.sent(), ["close 4000"], "an attempt is given back too");
+    world.heard();
+    world.freeze();
+    assert_eq!(world.sent(), [""; 0], "there is nothing to give back");
+    assert_eq!(world.heard(), [""; 0]);
+    world.destroy(a);
+    world.freeze();
+    assert_eq!(world.client.poll_timeout(), None);
+}

@@ -79,6 +79,22 @@ fn a_page_that_slept_asks_before_it_gives_up() {
 }
 
 #[test]
+fn a_hidden_page_whose_timers_ring_once_a_minute_keeps_a_live_line_and_notices_a_dead_one() {
+    let mut world = connected();
+    world.offer_pings("a", 25_000);
+    for _ in 0..60 {
+        world.sleep(60_000);
+        assert_eq!(world.sent(), [PING]);
+        world.frame("pong", None, "pong");
+    }
+    world.sleep(60_000);
+    world.sleep(60_000);
+    assert_eq!(world.sent(), [PING, PING], "the answer may lie unread beside the timer");
+    world.sleep(60_000);
+    assert_eq!(world.sent(), ["close 4000"]);
+}
+
+#[test]
 fn when_the_page_comes_back_the_line_is_tried_at_once() {
     let mut world = connected();
     world.offer_pings("a", 25_000);

@@ -6,6 +6,7 @@ mod channels;
 mod connection;
 mod errors;
 mod heartbeat;
+mod idle;
 mod presence;
 mod queue;
 mod receipts;

@@ -140,7 +140,7 @@ fn the_end_of_the_client_ends_all_its_channels() {
     world.wake();
     assert_eq!(world.sent(), [leave("a"), leave("b"), "close 1000".to_owned()]);
     assert_eq!(world.client.status(), "idle");
-    assert!(!world.client.has_channel(again));
+    assert!(!world.use_channel(again));
 }
 
 #[test]

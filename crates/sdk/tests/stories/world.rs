@@ -7,8 +7,12 @@ use sdk::{
 };
 use serde_json::json;
 
-pub(crate) const QUIET: ChannelOptions =
-    ChannelOptions { history: false, presence: false, queue_offline_actions: true };
+pub(crate) const QUIET: ChannelOptions = ChannelOptions {
+    history: false,
+    presence: false,
+    queue_offline_actions: true,
+    idle_timeout: u64::MAX,
+};
 
 /// Payloads and listeners are just names.
 pub(crate) struct World {
@@ -90,6 +94,13 @@ impl World {
         let attempt = *self.asked.last().unwrap();
         self.client.handle_token(attempt, token.map(str::to_owned), self.now);
         self.drain();
+    }
+
+    /// The application uses a channel object in any way.
+    pub(crate) fn use_channel(&mut self, id: ChannelId) -> bool {
+        let is_used = self.client.use_channel(id, self.now);
+        self.drain();
+        is_used
     }
 
     pub(crate) fn destroy(&mut self, id: ChannelId) {
@@ -225,6 +236,11 @@ impl World {
     pub(crate) fn offer_pings(&mut self, channel: &str, interval: u32) {
         let ping = PingInterval::parse(true, f64::from(interval));
         self.answer_join(channel, Joined { ping, ..Joined::default() });
+    }
+
+    pub(crate) fn freeze(&mut self) {
+        self.client.handle_freeze(self.now);
+        self.drain();
     }
 
     pub(crate) fn wake(&mut self) {
