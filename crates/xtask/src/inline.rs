@@ -5,7 +5,8 @@
 //! what gzip makes of the text is within a few per cent of what it makes of the bytes. All characters
 //! are ASCII: no page's encoding can break them.
 
-/// A module whose default export is a `Uint8Array` of these bytes.
+/// A module whose default export is a function that gives these bytes as a `Uint8Array`: importing it
+/// does nothing.
 pub(crate) fn javascript(bytes: &[u8]) -> String {
     let order = by_frequency(bytes);
     let frequent: Vec<_> = order[..SINGLE].iter().map(u8::to_string).collect();
@@ -52,21 +53,23 @@ const PREFIXES: usize = 2;
 /// How many bytes are written as one character: the printable ASCII characters, without the quote,
 /// the backslash and the prefixes.
 const SINGLE: usize = 95 - 2 - PREFIXES;
-const DECODER: &str = r#"const order = [...new Set([FREQUENT, ...Array(256).keys()])];
-const bytes = new Uint8Array(LENGTH);
-let at = 0;
-let rare = 0;
-for (const character of "TEXT") {
-  const code = character.charCodeAt(0);
-  const rank = code - 32 - (code > 34) - (code > 92);
-  if (!rare && rank < 2) {
-    rare = 91 + 93 * rank;
-  } else {
-    bytes[at++] = order[rare ? rare + rank : rank - 2];
-    rare = 0;
+const DECODER: &str = r#"export default () => {
+  const order = [...new Set([FREQUENT, ...Array(256).keys()])];
+  const bytes = new Uint8Array(LENGTH);
+  let at = 0;
+  let rare = 0;
+  for (const character of "TEXT") {
+    const code = character.charCodeAt(0);
+    const rank = code - 32 - (code > 34) - (code > 92);
+    if (!rare && rank < 2) {
+      rare = 91 + 93 * rank;
+    } else {
+      bytes[at++] = order[rare ? rare + rank : rank - 2];
+      rare = 0;
+    }
   }
-}
-export default bytes;
+  return bytes;
+};
 "#;
 
 #[cfg(test)]
@@ -86,7 +89,8 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let script = javascript(bytes).replace("export default bytes", "console.log(bytes.join())");
+        let script = javascript(bytes).replace("export default", "const bytes =");
+        let script = format!("{script}console.log(bytes().join());");
         node.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
     }
