@@ -22,7 +22,11 @@ const START = `${SLIM}import { start } from "./start.js";\nawait start();\n${SHO
 const TALK = `const [server, hash, text] = process.argv.slice(2);
 console.log(await globalThis.chat(slim.XanoClient, { server, hash, text }));\n`;
 
-const node = [process.execPath, "--import", "./websocket.mjs"];
+// Newer ones than the oldest that is supported take an ES module for CommonJS, too.
+const isLenient = process.allowedNodeEnvironmentFlags.has("--experimental-require-module");
+const strict = isLenient ? ["--no-experimental-require-module"] : [];
+const node = [process.execPath, ...strict, "--import", "./websocket.mjs"];
+const viteServer = [tool("vite"), "--host", "127.0.0.1", "--port", "0"];
 const webpack = (entry) => [process.execPath, "build.js", entry];
 const esbuild = (entry, ...options) => [tool("esbuild"), entry, "--bundle", "--format=esm", `--outfile=dist/${entry}`, "--log-level=warning", ...options];
 // The cache is of no use to one build.
@@ -33,10 +37,12 @@ const address = (line) => /https?:\/\/[\w.]+:\d+/.exec(line)?.[0];
 /** Pages, by what builds or serves them. `files` are put beside the fixtures. */
 const PAGES = [
   { name: "Vite", fixtures: ["page"], build: [tool("vite"), "build"] },
+  { name: "Vite's development server", fixtures: ["page"], serve: viteServer },
   {
-    name: "Vite's development server",
+    name: "Vite's development server, slim",
     fixtures: ["page"],
-    serve: [tool("vite"), "--host", "127.0.0.1", "--port", "0"],
+    files: { "page.js": VITE_SLIM + SLIM + SHOW },
+    serve: viteServer,
   },
   { name: "webpack 5", fixtures: ["page", "webpack"], build: webpack("./page.js") },
   { name: "webpack 5, with require()", fixtures: ["page", "commonjs", "webpack"], build: webpack("./page.cjs") },
@@ -129,6 +135,8 @@ describe("the npm package, installed", { concurrency: 2, timeout: 2 * PATIENCE }
       await talks(t, `${origin}/`, "Next.js");
       await talks(t, `${origin}/slim`, "Next.js, slim");
       if (bundler === "turbopack") {
+        const built = await readdir(join(folder, ".next/server/edge"), { recursive: true });
+        assert.ok(built.some((path) => path.endsWith(".wasm")), `the core is a module of its own: ${built}`);
         assert.equal(await (await fetch(`${origin}/edge?${query("the edge")}`)).text(), "heard: the edge");
       }
       const page = await openTab(browser, `${origin}/guide`);
@@ -182,10 +190,12 @@ describe("the npm package, installed", { concurrency: 2, timeout: 2 * PATIENCE }
   });
 
   test("the guide's module and its script tag talk to the server", async (t) => {
-    const html = `<!doctype html><script type="module" src="guide.js"></script>`;
-    const folder = await project("guide", [], { "guide.js": here(NPM), "dist/module.html": html.replace("guide", "dist/guide"), "dist/tag.html": `<!doctype html>${here(SCRIPT_TAG)}` });
+    const folder = await project("guide", [], {
+      "guide.js": here(NPM),
+      "dist/module.html": `<!doctype html><script type="module" src="guide.js"></script>`,
+      "dist/tag.html": `<!doctype html>${here(SCRIPT_TAG)}`,
+    });
     await run(esbuild("guide.js"), folder);
-    await cp(join(folder, "dist/guide.js"), join(folder, "dist/dist/guide.js"), { recursive: true });
     const origin = await host(t, join(folder, "dist"));
     await greets(t, `${origin}/module.html`);
     await greets(t, `${origin}/tag.html`);
