@@ -258,6 +258,25 @@ describe("the npm package, installed", { concurrency: 2, timeout: 2 * PATIENCE }
     ]);
   });
 
+  test("slim tells a page whose policy forbids WebAssembly from a file that is none", async (t) => {
+    const script = `import { init } from "xano-realtime/slim";\nimport url from "xano-realtime/core.wasm";
+      const load = (url) => init(fetch(url)).catch((error) => error.code);
+      document.body.textContent = [await load("page.html"), await load(url)].join();`;
+    const page = (policy) => `<!doctype html><meta http-equiv="Content-Security-Policy" content="script-src 'self'${policy}">
+      <body></body><script type="module" src="page.js"></script>`;
+    const files = { "dist/strict.html": page(""), "dist/page.html": page(" 'wasm-unsafe-eval'") };
+    const folder = await project("policy", [], { ...files, "page.js": script });
+    await run(esbuild("page.js", "--loader:.wasm=file"), folder);
+    const origin = await host(t, join(folder, "dist"));
+    for (const [name, codes] of [["strict", "csp_blocks_wasm,csp_blocks_wasm"], ["page", "wrong_core,"]]) {
+      const tab = await openTab(browser, `${origin}/${name}.html`);
+      t.after(() => tab.context().close());
+      const shown = () => tab.locator("body").innerText();
+      await waitFor(shown, () => `something is shown: ${tab.problems} ${tab.lines}`);
+      assert.equal(await shown(), codes);
+    }
+  });
+
   test("its types resolve and hold in every way of resolving modules", async () => {
     const folder = await project("types", ["types"]);
     const tsc = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
