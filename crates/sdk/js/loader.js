@@ -1,41 +1,27 @@
-// Gets the WebAssembly part running, at the first use and not before.
+// Gets the WebAssembly part running, at the first use and not before. What the sources import as
+// "loader" is this file, or the one beside it that the bundle is made with.
 
 import { initSync } from "./core.js";
 import bytes from "./core.wasm";
+import { missing, refused } from "./fault.js";
 
-let loaded = false;
+let core;
 
 /**
  * Compiles and starts the core, the first time it is called. It does so synchronously, which
  * browsers allow up to 8 MB, so that applications have nothing to wait for.
  */
 export function load() {
-  if (loaded) return;
-  if (typeof WebAssembly === "undefined") {
-    throw coded("xano-realtime needs WebAssembly, which is switched off here.", "no_webassembly");
-  }
-  initSync({ module: compile() });
-  loaded = true;
+  core ??= initSync({ module: compile() });
 }
 
 function compile() {
+  if (typeof WebAssembly === "undefined") throw missing();
   try {
-    return new WebAssembly.Module(bytes);
+    return new WebAssembly.Module(bytes());
   } catch (cause) {
     // The bytes are part of this file, so what is wrong is not the bytes.
-    if (cause instanceof WebAssembly.CompileError || cause instanceof EvalError) {
-      throw coded(
-        "The page's Content-Security-Policy does not let xano-realtime run WebAssembly: " +
-          "add 'wasm-unsafe-eval' to its script-src directive.",
-        "csp_blocks_wasm",
-        cause,
-      );
-    }
+    if (cause instanceof WebAssembly.CompileError || cause instanceof EvalError) throw refused(cause);
     throw cause;
   }
-}
-
-/** An error with a word for programs. */
-export function coded(message, code, cause) {
-  return Object.assign(new Error(message, { cause }), { code });
 }

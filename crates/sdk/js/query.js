@@ -1,7 +1,7 @@
 // Where requests go. Addresses are spelled the way axios does it, which @xano/js-sdk leaves them to:
 // a server cannot tell the two apart.
 
-import { coded } from "./loader.js";
+import { coded } from "./fault.js";
 
 /** `parameters` are names and values. */
 export function addressOf(base, endpoint, parameters) {

@@ -1,8 +1,9 @@
 // The half of the client that asks the API. Streams are read in Rust; the rest walks JavaScript's own
 // values, and would be a multiple of its size there.
 
+import { load } from "loader";
 import { EventStream } from "./core.js";
-import { coded, load } from "./loader.js";
+import { coded } from "./fault.js";
 import { addressOf, readable } from "./query.js";
 import { XanoLocalStorage } from "./storage.js";
 

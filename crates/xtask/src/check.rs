@@ -30,13 +30,17 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut doc = workspace.cargo();
     run(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     heading("dependencies");
-    npm_audit(workspace)?;
+    npm_audit(workspace, "")?;
+    npm_audit(workspace, setup::PACKAGING)?;
     cargo_deny(workspace)
 }
 
-fn npm_audit(workspace: &Workspace) -> Result<()> {
+/// Asks about what a folder's lock file names.
+fn npm_audit(workspace: &Workspace, folder: &str) -> Result<()> {
     // npm exits with an error both for findings and for a registry that does not answer.
-    let audit = workspace.npm().args(["audit", "--json"]).output().context("cannot run npm")?;
+    let mut npm = workspace.npm();
+    npm.args(["audit", "--json"]).current_dir(workspace.root.join(folder));
+    let audit = npm.output().context("cannot run npm")?;
     let report: Value = serde_json::from_slice(&audit.stdout).unwrap_or_default();
     match serious_findings(&report) {
         None => println!("npm audit: left out, the registry does not answer"),

@@ -5,7 +5,8 @@
 //! what gzip makes of the text is within a few per cent of what it makes of the bytes. All characters
 //! are ASCII: no page's encoding can break them.
 
-/// A module whose default export is a `Uint8Array` of these bytes.
+/// A module whose default export is a function that gives these bytes as a `Uint8Array`: importing it
+/// does nothing.
 pub(crate) fn javascript(bytes: &[u8]) -> String {
     let order = by_frequency(bytes);
     let frequent: Vec<_> = order[..SINGLE].iter().map(u8::to_string).collect();
@@ -53,17 +54,19 @@ const PREFIXES: usize = 2;
 /// the backslash and the prefixes.
 const SINGLE: usize = 95 - 2 - PREFIXES;
 /// A loop over a table, as browsers run it before they have had time to make it fast.
-const DECODER: &str = r#"const text = "TEXT";
-const order = [...new Set([FREQUENT, ...Array(256).keys()])];
-const ranks = new Uint8Array(127);
-let rank = 0;
-for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = rank++;
-const bytes = new Uint8Array(LENGTH);
-for (let at = 0, from = 0; at < LENGTH; at++) {
-  rank = ranks[text.charCodeAt(from++)];
-  bytes[at] = order[rank < 2 ? 91 + 93 * rank + ranks[text.charCodeAt(from++)] : rank - 2];
-}
-export default bytes;
+const DECODER: &str = r#"export default () => {
+  const text = "TEXT";
+  const order = [...new Set([FREQUENT, ...Array(256).keys()])];
+  const ranks = new Uint8Array(127);
+  let rank = 0;
+  for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = rank++;
+  const bytes = new Uint8Array(LENGTH);
+  for (let at = 0, from = 0; at < LENGTH; at++) {
+    rank = ranks[text.charCodeAt(from++)];
+    bytes[at] = order[rank < 2 ? 91 + 93 * rank + ranks[text.charCodeAt(from++)] : rank - 2];
+  }
+  return bytes;
+};
 "#;
 
 #[cfg(test)]
@@ -83,7 +86,8 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let script = javascript(bytes).replace("export default bytes", "console.log(bytes.join())");
+        let script = javascript(bytes).replace("export default", "const bytes =");
+        let script = format!("{script}console.log(bytes().join());");
         node.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap()
     }

@@ -141,17 +141,20 @@ fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
     run(wasm_opt.args(WASM_PASSES).args(WASM_FEATURES).arg(wasm).arg("--output").arg(wasm))
 }
 
-/// Bundles the SDK's JavaScript, with the module inside, into files that need no other.
+/// Bundles the SDK's JavaScript, with or without the module inside, into files that need no other.
 fn bundle(workspace: &Workspace, work: &Path, flavour: Flavour) -> Result<()> {
     let (js, bundles) = (work.join("js"), work.join("dist"));
+    let core = fs::read(work.join(CORE))?;
     copy_folder(&workspace.root.join("crates/sdk/js"), &js)?;
     // `import bytes from "./core.wasm"` is what bundlers know; here it gives the text form.
-    fs::write(js.join(CORE), inline::javascript(&fs::read(work.join(CORE))?))?;
+    fs::write(js.join(CORE), inline::javascript(&core))?;
     empty_folder(&bundles)?;
     for (entry, bundle, options) in BUNDLES {
         let mut esbuild = workspace.npm_tool("esbuild");
-        esbuild.arg(js.join(entry)).arg(format!("--outfile={}", bundles.join(bundle).display()));
-        esbuild.args(options).args(ESBUILD);
+        esbuild.current_dir(&js).arg(entry);
+        esbuild.arg(format!("--outfile={}", bundles.join(bundle).display()));
+        esbuild.arg(format!("--define:CORE_BUILD=\"{}\"", core_build(&core)));
+        esbuild.args(ESBUILD).args(options);
         if flavour == Flavour::Release {
             esbuild.arg("--minify");
         }
@@ -165,14 +168,20 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
     let dist = workspace.root.join("dist");
     empty_folder(&dist)?;
     copy_folder(&work.join("dist"), &dist)?;
-    copy(&work.join(CORE), &dist.join(CORE))?;
+    fs::write(dist.join(CORE), stamped(fs::read(work.join(CORE))?))?;
     // The hooks are a module of their own that imports React alone, so there is nothing to bundle.
-    for file in ["README.md", "index.d.ts", "package.json", "react.d.ts", "react.js"] {
+    for file in ["README.md", "package.json", "react.js"] {
         copy(&work.join("js").join(file), &dist.join(file))?;
+    }
+    for name in TYPES {
+        let types = fs::read_to_string(work.join("js").join(format!("{name}.d.ts")))?;
+        fs::write(dist.join(format!("{name}.d.cts")), types.replace(".js\"", ".cjs\""))?;
+        fs::write(dist.join(format!("{name}.d.ts")), types)?;
     }
     for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
         copy(&workspace.root.join(file), &dist.join(file))?;
     }
+    fs::write(dist.join("integrity.json"), integrities(&dist)?)?;
     for page in PAGES {
         let page = workspace.root.join(page);
         empty_folder(&page)?;
@@ -180,6 +189,33 @@ fn publish(workspace: &Workspace, work: &Path) -> Result<()> {
         copy(&dist.join(ATTRIBUTES), &page.join(ATTRIBUTES))?;
     }
     Ok(())
+}
+
+/// What tells this build of the module from every other.
+fn core_build(core: &[u8]) -> String {
+    hex(&Sha256::digest(core)[..8])
+}
+
+/// The module with its build in a section of its own, where who fetches it apart from the JavaScript
+/// can see that the two belong together.
+fn stamped(mut core: Vec<u8>) -> Vec<u8> {
+    let (name, build) = ("xano-build", core_build(&core));
+    let length = |text: &str| u8::try_from(text.len()).expect("the texts here are short");
+    core.extend([0, 1 + length(name) + length(&build), length(name)]);
+    core.extend(name.bytes().chain(build.bytes()));
+    core
+}
+
+/// The `integrity` of every file that a page can load, by name.
+fn integrities(dist: &Path) -> Result<String> {
+    let mut hashes = serde_json::Map::new();
+    for file in files_below(dist)? {
+        if file.extension().is_some_and(|extension| extension == "js" || extension == "wasm") {
+            let name = file.strip_prefix(dist)?.to_string_lossy().into_owned();
+            hashes.insert(name, integrity(&fs::read(&file)?).into());
+        }
+    }
+    Ok(serde_json::to_string_pretty(&hashes)? + "\n")
 }
 
 fn empty_folder(folder: &Path) -> Result<()> {
@@ -206,7 +242,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn report(workspace: &Workspace) -> Result<()> {
     println!("\n{:<16} {:>9} {:>9}", "dist/", "bytes", "gzip -9");
     let dist = workspace.root.join("dist");
-    for file in [SCRIPT, ATTRIBUTES, "index.js", CORE] {
+    for file in [SCRIPT, ATTRIBUTES, "index.js", "slim.js", CORE] {
         let bytes = fs::read(dist.join(file))?;
         println!("{file:<16} {:>9} {:>9}", bytes.len(), gzip_size(&bytes)?);
     }
@@ -276,13 +312,29 @@ const ATTRIBUTES: &str = "xano-attributes.min.js";
 const PAGES: [&str; 2] = ["www/demo/sdk", "www/sdk"];
 const LIMITS: [(&str, &str); 2] =
     [(SCRIPT, "crates/sdk/size-limit.txt"), (ATTRIBUTES, "crates/sdk/size-limit-attributes.txt")];
-/// Entry, bundle and options. Node.js shows the line that an uncaught error comes from, so the module
-/// has lines; what a page loads is as small as it gets.
-const BUNDLES: [(&str, &str, &[&str]); 3] = [
-    ("index.js", "index.js", &["--format=esm", "--line-limit=400"]),
-    ("script.js", SCRIPT, &["--format=iife"]),
+/// Entry, bundle and options.
+const BUNDLES: [(&str, &str, &[&str]); 9] = [
+    ("index.js", "index.js", &["--format=esm", LINES, INLINE]),
+    ("index.js", "index.cjs", &["--format=cjs", NAMES, LINES, INLINE]),
+    ("index.js", "worker.js", &["--format=esm", LINES, WORKER, "--external:./core.wasm"]),
+    ("index.js", "edge.js", &["--format=esm", LINES, EDGE, "--external:./core.wasm?module"]),
+    ("slim.js", "slim.js", &["--format=esm", LINES, SLIM]),
+    ("slim.js", "slim.cjs", &["--format=cjs", NAMES, LINES, SLIM]),
+    ("react.js", "react.cjs", &["--format=cjs", NAMES, LINES, "--external:react"]),
+    ("script.js", SCRIPT, &["--format=iife", INLINE]),
     ("attributes.js", ATTRIBUTES, &["--format=iife"]),
 ];
+/// Node.js shows the line that an uncaught error comes from, so the modules have lines; what a page
+/// loads by itself is as small as it gets.
+const LINES: &str = "--line-limit=400";
+/// Makes esbuild list what a file for CommonJS exports, in a way that Node.js can see from outside.
+const NAMES: &str = "--platform=node";
+const INLINE: &str = "--alias:loader=./loader.js";
+const WORKER: &str = "--alias:loader=./loader-worker.js";
+const EDGE: &str = "--alias:loader=./loader-edge.js";
+const SLIM: &str = "--alias:loader=./loader-slim.js";
+/// The names of the declarations, which are written anew for CommonJS.
+const TYPES: [&str; 3] = ["index", "slim", "react"];
 const ESBUILD: [&str; 5] = [
     "--bundle",
     "--platform=neutral",

@@ -20,6 +20,7 @@ pub(crate) fn build_tools(workspace: &Workspace) -> Result<()> {
 /// What the tests need on top; answers with the browser's program.
 pub(crate) fn test_tools(workspace: &Workspace) -> Result<PathBuf> {
     build_tools(workspace)?;
+    install(workspace, PACKAGING, "the bundlers and runtimes that the npm package is tried with")?;
     browser()
 }
 
@@ -72,16 +73,25 @@ fn node_packages(workspace: &Workspace) -> Result<()> {
     if major.is_none_or(|major: u32| major < NODE_VERSION) {
         bail!("Node {NODE_VERSION} or newer is needed, this is {}", version.trim());
     }
-    let wanted: Value = serde_json::from_str(&workspace.read("package-lock.json")?)
-        .context("package-lock.json is not JSON")?;
+    install(workspace, "", "the bundler, wasm-opt and what the browser tests use")
+}
+
+/// Installs what a folder's lock file asks for, unless it is there.
+fn install(workspace: &Workspace, folder: &str, what: &str) -> Result<()> {
+    let folder = workspace.root.join(folder);
+    let lock = folder.join("package-lock.json");
+    let wanted = fs::read_to_string(&lock).with_context(|| format!("no {}", lock.display()))?;
+    let wanted: Value =
+        serde_json::from_str(&wanted).with_context(|| format!("{} is not JSON", lock.display()))?;
     // npm keeps a lock file of what it has really installed.
-    let installed = fs::read_to_string(workspace.root.join("node_modules/.package-lock.json"));
+    let installed = fs::read_to_string(folder.join("node_modules/.package-lock.json"));
     let installed = installed.ok().and_then(|text| serde_json::from_str(&text).ok());
     if installed.is_some_and(|installed| satisfies(&installed, &wanted)) {
         return Ok(());
     }
-    println!("setup: npm ci (the bundler, wasm-opt and what the browser tests use)");
-    run(workspace.npm().args(["ci", "--no-audit"])).context("npm could not install the dev tools")
+    println!("setup: npm ci in {} ({what})", folder.display());
+    run(workspace.npm().args(["ci", "--no-audit"]).current_dir(&folder))
+        .context("npm could not install the dev tools")
 }
 
 /// Whether every package the lock file asks for is installed, except those for other platforms.
@@ -134,6 +144,8 @@ fn find_browser() -> Option<PathBuf> {
     asked_for.into_iter().chain(on_path).find(|program| program.is_file())
 }
 
+/// The tests of the npm package, whose tools are many and large, so not among the workspace's own.
+pub(crate) const PACKAGING: &str = "tests/packaging";
 const NODE_VERSION: u32 = 20;
 const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-liberation", "fonts-noto-color-emoji"];

@@ -1,7 +1,8 @@
 //! Runs every test, browser tests included.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -38,23 +39,36 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         run(workspace.cargo().args(["test", "--package", "xtask"]))?;
         run(workspace.cargo().args(["test", "--workspace", "--exclude", "xtask", "--all-features"]))
     })?;
+    let files = test_files(workspace)?;
+    let packaging = workspace.root.join(setup::PACKAGING);
     group("node --test", &mut || {
         let certificate = workspace.target.join("test-certificate");
         // `cargo test` has just built it.
         let example = workspace.target.join("debug/examples").join(CERTIFICATE);
         run(workspace.command(example).arg(&certificate))?;
-        let mut node = workspace.command("node");
-        node.env("XANO_SERVER_BIN", workspace.target.join("debug").join(SERVER));
-        node.env("CHROMIUM", &browser);
+        let mut node = node_test(workspace, &browser);
         node.env("XANO_TEST_CERT", certificate.join("cert.pem"));
         node.env("XANO_TEST_KEY", certificate.join("key.pem"));
-        // One file at a time: a server that restarts on its port must find it free.
-        node.args(["--test", "--test-concurrency=1"]);
-        node.args(["--test-reporter=spec", "--test-timeout=120000"]);
-        run(node.args(test_files(workspace)?))
+        // One file at a time: a server that restarts on its port must find it free. The time is a
+        // file's.
+        node.args(["--test-concurrency=1", "--test-timeout=120000"]);
+        run(node.args(files.iter().filter(|file| !file.starts_with(&packaging))))
+    })?;
+    group("npm package", &mut || {
+        let files = files.iter().filter(|file| file.starts_with(&packaging));
+        run(node_test(workspace, &browser).arg("--test-timeout=900000").args(files))
     })?;
     print_times(&times);
     Ok(())
+}
+
+/// Node's test runner, and where the tests find the server and the browser.
+fn node_test(workspace: &Workspace, browser: &Path) -> Command {
+    let mut node = workspace.command("node");
+    node.env("XANO_SERVER_BIN", workspace.target.join("debug").join(SERVER));
+    node.env("CHROMIUM", browser);
+    node.args(["--test", "--test-reporter=spec"]);
+    node
 }
 
 /// All `*.test.js` files; Node 20 has no patterns for them.

@@ -1,6 +1,9 @@
 //! The rules of this repository that no other tool knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -8,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     sdk::{hash_files, hex},
+    setup::PACKAGING,
     workspace::{Workspace, output},
 };
 
@@ -23,7 +27,10 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     judge("PROTOCOL.md", &|text| out_of_date(text, &protocol));
     judge("README.md", &|text| too_long("README.md", text, 120));
     judge("ARCHITECTURE.md", &|text| too_long("ARCHITECTURE.md", text, 200));
-    judge("package-lock.json", &lock_addresses);
+    for folder in ["", PACKAGING] {
+        let lock = Path::new(folder).join("package-lock.json").display().to_string();
+        judge(&lock, &|text| lock_addresses(&lock, text));
+    }
     for file in sources(workspace)? {
         faults.extend(forbidden_text(&file, &workspace.read(&file)?));
     }
@@ -131,11 +138,12 @@ fn too_long(document: &str, text: &str, limit: usize) -> Option<String> {
     (lines > limit).then(|| format!("{document} has {lines} lines, the limit is {limit}"))
 }
 
-fn lock_addresses(text: &str) -> Option<String> {
+fn lock_addresses(lock: &str, text: &str) -> Option<String> {
     text.contains("\"resolved\": \"http").then(|| {
-        "package-lock.json names download addresses; delete it and run npm install, .npmrc leaves \
-         them out"
-            .to_owned()
+        format!(
+            "{lock} names download addresses; delete it and run npm install there, .npmrc leaves them \
+             out"
+        )
     })
 }
 
@@ -325,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_lock_file_names_no_addresses() {
-        assert!(lock_addresses(r#"{"version": "1.0.0"}"#).is_none());
-        assert!(lock_addresses(r#"{"resolved": "https://example.org/a.tgz"}"#).is_some());
+        assert!(lock_addresses("a", r#"{"version": "1.0.0"}"#).is_none());
+        assert!(lock_addresses("a", r#"{"resolved": "https://example.org/a.tgz"}"#).is_some());
     }
 }
