@@ -8,10 +8,12 @@ mod fanout;
 mod reader;
 mod subject;
 
-use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
 
 use crate::fanout::{Figures, Load};
 use crate::subject::Subject;
@@ -38,13 +40,14 @@ fn dispatch() -> Result<()> {
 
 /// All subjects under all loads, in turn, `--rounds` times.
 fn measure(options: &[&str]) -> Result<()> {
-    let (mut rounds, mut seconds, mut subjects) = (5, 3, Vec::new());
+    let (mut rounds, mut seconds, mut subjects, mut json) = (5, 3, Vec::new(), None);
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let value = options.next().with_context(|| format!("{option} needs a value"))?;
         match *option {
             "--rounds" => rounds = value.parse().context("--rounds is a number")?,
             "--seconds" => seconds = value.parse().context("--seconds is a number")?,
+            "--json" => json = Some(PathBuf::from(value)),
             "--subject" => subjects.push(Subject::parse(value)?),
             _ => bail!("{option} is no option\n{USAGE}"),
         }
@@ -52,6 +55,7 @@ fn measure(options: &[&str]) -> Result<()> {
     if subjects.is_empty() {
         bail!("name at least one --subject\n{USAGE}");
     }
+    let mut report = Vec::new();
     for load in LOADS {
         let mut figures: Vec<Vec<Figures>> = subjects.iter().map(|_| Vec::new()).collect();
         for round in 1..=rounds {
@@ -65,6 +69,11 @@ fn measure(options: &[&str]) -> Result<()> {
         }
         eprint!("\r{:<72}\r", "");
         print(load, &subjects, &figures);
+        report.push(as_json(load, &subjects, &figures));
+    }
+    if let Some(file) = json {
+        let report = json!({ "rounds": rounds, "seconds": seconds, "loads": report });
+        fs::write(&file, format!("{report:#}\n")).with_context(|| file.display().to_string())?;
     }
     Ok(())
 }
@@ -91,6 +100,20 @@ fn print(load: &Load, subjects: &[Subject], figures: &[Vec<Figures>]) {
     }
 }
 
+/// What was measured, round by round.
+fn as_json(load: &Load, subjects: &[Subject], figures: &[Vec<Figures>]) -> Value {
+    let servers = subjects.iter().zip(figures).map(|(subject, figures)| {
+        let rates: Vec<f64> = figures.iter().map(|figures| figures.rate).collect();
+        let cpu: Vec<f64> = figures.iter().map(|figures| figures.cpu_per_million).collect();
+        json!({
+            "name": subject.name,
+            "deliveries_per_second": rates,
+            "cpu_seconds_per_million": cpu,
+        })
+    });
+    json!({ "load": load.to_string(), "servers": servers.collect::<Vec<_>>() })
+}
+
 /// Median, minimum and maximum.
 fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
     figures.sort_by(f64::total_cmp);
@@ -105,7 +128,7 @@ const LOADS: &[Load] = &[
 ];
 
 const USAGE: &str = "\
-usage: bench fanout [--rounds N] [--seconds N] --subject NAME=KIND:PROGRAM[,ARGUMENT…]…
+usage: bench fanout [--rounds N] [--seconds N] [--json FILE] --subject NAME=KIND:PROGRAM[,ARGUMENT…]…
        bench bare PORT
 
 KIND is `xano` (this server's program), `bun` (Bun's program) or `bare` (no program: one send() per

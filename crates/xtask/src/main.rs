@@ -1,6 +1,7 @@
 //! The workspace's own commands, for a machine that has rustup, Node, git and a C compiler and nothing else.
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its user")]
 
+mod bench;
 mod check;
 mod inline;
 mod sdk;
@@ -39,6 +40,8 @@ fn dispatch() -> Result<()> {
         ["start", server_args @ ..] => start::start(&workspace, server_args),
         ["build"] => start::build_release(&workspace),
         ["test"] => test::test(&workspace),
+        ["bench"] => bench::bench(&workspace, None),
+        ["bench", part] => bench::bench(&workspace, Some(part)),
         ["tidy"] => tidy::tidy(&workspace),
         ["check"] => check::check(&workspace),
         ["ci"] => {
@@ -58,6 +61,7 @@ usage: cargo xtask <command>
 
   start [server args…]  set up, build and run the server in demo mode
   test                  set up and run every test
+  bench [servers|sdk]   measure against peers, in turn
   build                 release build: dist/ and the server binary
   sdk [--dev]           the SDK in dist/; --dev is larger, readable and quicker to build
   ci                    check and test: all that a change must pass
