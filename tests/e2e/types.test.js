@@ -69,7 +69,7 @@ describe("the types", () => {
     assert.ok(made.every((code) => refused.includes(code)), made.join());
     assert.deepEqual(codes("XanoRefusalCode"), [...refused, "buffer_full"].sort());
     const settings = all(await read("crates/sdk/src/address.rs"), /Self::\w+ => "(\w+)"/g);
-    const loader = all(await read("crates/sdk/js/loader.js"), /"(csp_\w+|no_\w+)"/g);
+    const loader = all(await read("crates/sdk/js/fault.js"), /"(csp_\w+|no_\w+)"/g);
     assert.deepEqual(codes("XanoSetupErrorCode"), [...settings, ...loader, "no_websocket"].sort());
     const found = all(await read("crates/sdk/js/doctor.js"), /found\("(\w+)"/g);
     assert.deepEqual(codes("XanoFindingCode"), [...new Set([...found, ...settings, "no_websocket"])].sort());
