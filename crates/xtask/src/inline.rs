@@ -53,19 +53,22 @@ const PREFIXES: usize = 2;
 /// How many bytes are written as one character: the printable ASCII characters, without the quote,
 /// the backslash and the prefixes.
 const SINGLE: usize = 95 - 2 - PREFIXES;
-/// A loop over a table, as browsers run it before they have had time to make it fast.
-const DECODER: &str = r#"export default () => {
-  const text = "TEXT";
-  const order = [...new Set([FREQUENT, ...Array(256).keys()])];
+/// The text stands outside, where browsers read it once; in a function that is called later they would
+/// do so twice. The loop is made for the time before they have made it fast.
+const DECODER: &str = r#"const text = "TEXT";
+export default () => {
+  const order = Uint8Array.from(new Set([FREQUENT, ...Array(256).keys()]));
   const ranks = new Uint8Array(127);
-  let rank = 0;
-  for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = rank++;
-  const bytes = new Uint8Array(LENGTH);
-  for (let at = 0, from = 0; at < LENGTH; at++) {
-    rank = ranks[text.charCodeAt(from++)];
-    bytes[at] = order[rank < 2 ? 91 + 93 * rank + ranks[text.charCodeAt(from++)] : rank - 2];
+  let at = 0;
+  for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = at++;
+  const singles = ranks.map((rank) => order[rank - 2]);
+  const bytes = new TextEncoder().encode(text);
+  at = 0;
+  for (let from = 0; from < bytes.length; from++) {
+    const code = bytes[from];
+    bytes[at++] = code > 33 ? singles[code] : order[93 * code - 2885 + ranks[bytes[++from]]];
   }
-  return bytes;
+  return bytes.subarray(0, at);
 };
 "#;
 
