@@ -8,6 +8,7 @@
 
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
+import { request } from "node:https";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,6 +28,7 @@ const SUBJECTS = [
 ];
 const FIGURES = {
   start: { title: "script start to connected", unit: "ms", digits: 1 },
+  startKnown: { title: "the same with a token", unit: "ms", digits: 1 },
   rate: { title: "messages handled", unit: "1/s", digits: 0 },
   cpu: { title: "main thread per message", unit: "µs", digits: 1 },
   heap: { title: "JavaScript heap after them", unit: "KB", digits: 0 },
@@ -44,6 +46,7 @@ const rounds = count("rounds");
 const messages = count("messages");
 const [certificate, key] = [process.env.XANO_TEST_CERT, process.env.XANO_TEST_KEY];
 const server = await Server.start({ options: ["--tls-cert", certificate, "--tls-key", key] });
+const token = await signUp();
 const browser = await launchBrowser(`--host-resolver-rules=MAP ${HOST}:443 127.0.0.1:${server.port}`, "--ignore-certificate-errors");
 try {
   const taken = SUBJECTS.map(() => []);
@@ -52,7 +55,9 @@ try {
       // Who begins changes, as the first of a round may find the machine another than the second.
       const index = (turn + round) % SUBJECTS.length;
       process.stderr.write(`\rround ${round + 1} of ${rounds}, ${SUBJECTS[index].name.padEnd(20)}`);
-      taken[index].push({ ...(await measureStart(SUBJECTS[index])), ...(await measureMessages(SUBJECTS[index])) });
+      const start = await measureStart(SUBJECTS[index], null);
+      const startKnown = await measureStart(SUBJECTS[index], token);
+      taken[index].push({ start, startKnown, ...(await measureMessages(SUBJECTS[index])) });
     }
   }
   process.stderr.write(`\r${" ".repeat(60)}\r`);
@@ -78,25 +83,38 @@ async function open(subject) {
   return { context, page, script };
 }
 
-async function measureStart(subject) {
+/** The token of somebody who may do what everybody may. */
+async function signUp() {
+  const body = JSON.stringify({ name: "Thor", email: "thor@example.com", password: "Mjolnir-is-mine" });
+  const asking = request(`https://127.0.0.1:${server.port}/api:main/auth/signup`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    rejectUnauthorized: false,
+  });
+  asking.end(body);
+  const [response] = await once(asking, "response");
+  return JSON.parse((await response.setEncoding("utf8").toArray()).join("")).authToken;
+}
+
+async function measureStart(subject, token) {
   const { context, page, script } = await open(subject);
   const start = await page.evaluate(
-    async ([script, hash, origin, channel]) => {
+    async ([script, hash, origin, channel, token]) => {
       const element = document.createElement("script");
       element.textContent = script;
       const begun = performance.now();
       document.head.append(element);
-      const client = new XanoClient({ instanceBaseUrl: origin, realtimeConnectionCanonical: hash });
+      const client = new XanoClient({ instanceBaseUrl: origin, realtimeConnectionCanonical: hash, realtimeAuthToken: token });
       const room = client.channel(channel);
       await new Promise((resolve) => {
         room.on((action) => action.action === "connection_status" && action.payload.status === "connected" && resolve());
       });
       return performance.now() - begun;
     },
-    [script, server.hash, `https://${HOST}/`, CHANNEL],
+    [script, server.hash, `https://${HOST}/`, CHANNEL, token],
   );
   await context.close();
-  return { start };
+  return start;
 }
 
 async function measureMessages(subject) {
