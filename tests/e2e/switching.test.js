@@ -280,6 +280,7 @@ describe("switching to our SDK", () => {
       const [before] = await blocks("html");
       assert.ok(before.includes(`/${SCRIPTS.theirs.split("node_modules/")[1].replace("js-sdk/", "js-sdk@latest/")}"`), before);
       const code = await blocks("js");
+      assert.equal(code[0].replace("@xano/js-sdk", "xano-realtime"), code[1]);
       const [use, file, stream, storage] = [2, 3, 5, 6].map((index) => here(code[index].replace(/^import .*$/gm, "")));
       await page.evaluate(`(async () => { ${use} ${file} ${stream} })()`);
       await page.evaluate(`(async () => { ${storage} xano.setAuthToken("s"); await xano.get("/users"); })()`);
