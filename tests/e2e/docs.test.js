@@ -75,6 +75,12 @@ describe("the documents", () => {
     assert.match(await answer.text(), /^xano_connections 0$/m);
   });
 
+  test("docs/installing.md has every file of the package that is for somebody", async () => {
+    const table = /^## What is in the package\n(.*)/ms.exec(pages.get("docs/installing.md"))[1];
+    const files = (await readdir(join(root, "dist"))).filter((name) => /\.(c?js|wasm)$|^integrity/.test(name));
+    assert.deepEqual([...table.matchAll(/`([\w.-]+\.(?:c?js|wasm|json))`/g)].map(([, name]) => name).filter((name, index, all) => all.indexOf(name) === index).sort(), files.sort());
+  });
+
   test("the package's README installs the package", async () => {
     const { name } = JSON.parse(await read("dist/package.json"));
     const commands = blocks("crates/sdk/js/README.md").filter(({ language }) => language === "sh");
