@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { launchBrowser, openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Server } from "./support/server.js";
 
-const read = (name) => readFile(new URL(`../../${name}`, import.meta.url), "utf8");
+const run = promisify(execFile);
+const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const read = (name) => readFile(root(name), "utf8");
 const readme = await read("README.md");
 const blocks = (language) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, code]) => code);
+const INSTALL = blocks("sh").find((block) => block.startsWith("npm pack"));
 
 describe("README.md", () => {
   let browser;
@@ -51,7 +59,7 @@ describe("README.md", () => {
 
   test("its commands exist", async () => {
     const { scripts } = JSON.parse(await read("package.json"));
-    const lines = blocks("sh").flatMap((block) => block.trim().split("\n"));
+    const lines = blocks("sh").filter((block) => block !== INSTALL).flatMap((block) => block.trim().split("\n"));
     for (const line of lines) {
       const script = /^npm (?:run )?(\w+)$/.exec(line)?.[1];
       if (script) assert.ok(scripts[script], line);
@@ -59,5 +67,32 @@ describe("README.md", () => {
     }
     const options = lines.find((line) => line.includes("xano-realtime serve")).split(" ").filter((word) => word.startsWith("--"));
     assert.deepEqual(options, ["--demo", "--listen", "--data-dir"], "the options that the tests start every server with");
+  });
+
+  test("who comes from @xano/js-sdk installs the package and changes what it says, in Node.js too", async (t) => {
+    const parent = await mkdtemp(join(tmpdir(), "xano-readme-"));
+    t.after(() => rm(parent, { recursive: true, force: true }));
+    const [project, app] = [join(parent, "project"), join(parent, "my-app")];
+    for (const folder of [project, app]) await mkdir(folder);
+    for (const name of ["dist", "node_modules"]) await symlink(root(name), join(project, name), "junction");
+    await writeFile(join(app, "package.json"), `{"private":true,"type":"module"}`);
+    await run("sh", ["-e", "-c", INSTALL], { cwd: project, env: { ...process.env, npm_config_offline: "true" } });
+
+    const [diff] = blocks("diff");
+    const [theirs, ours] = ["-", "+"].map((sign) => diff.split("\n").filter((line) => [sign, " "].includes(line[0])).map((line) => line.slice(1)).join("\n"));
+    const use = `xano.channel("marvel-chat-room").on((action) => console.log(action.action, action.payload));`;
+    // It opens no connection to anybody: where it would is all that is asked.
+    const where = `globalThis.WebSocket = class { constructor(url) { console.log(url); process.exit(); } };`;
+    await writeFile(join(project, "before.mjs"), `${theirs}\n${where}\n${use}`);
+    const before = await run(process.execPath, ["before.mjs"], { cwd: project });
+    assert.equal(before.stdout, "wss://x8ki-letl-twmt.n7.xano.io/rt/1lK90n16tnnylJpJ0Xa7Km6_KxA\n");
+
+    const ws = import.meta.resolve("ws");
+    const talk = `const { WebSocket } = await import(${JSON.stringify(ws)}); globalThis.WebSocket ??= WebSocket;
+      ${use} await xano.channel("marvel-chat-room").message("Switched"); await new Promise((resolve) => setImmediate(resolve)); process.exit();`;
+    await writeFile(join(app, "after.js"), `${here(ours)}\n${talk}`);
+    const after = await run(process.execPath, ["after.js"], { cwd: app });
+    assert.match(after.stdout, /^connection_status .*\njoin /);
+    assert.match(after.stdout, /^message Switched$/m);
   });
 });

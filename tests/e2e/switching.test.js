@@ -11,6 +11,7 @@ import { XanoClient, XanoNodeClient, XanoObjectStorage } from "../../dist/index.
 import { launchBrowser, openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Recorder } from "./support/recorder.js";
+import { Server } from "./support/server.js";
 
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const run = promisify(execFile);
@@ -276,7 +277,10 @@ describe("switching to our SDK", () => {
       await page.addScriptTag({ path: SCRIPTS.ours });
       await page.setInputFiles(await input(page), { name: "a.png", mimeType: "image/png", buffer: Buffer.from("x") });
       recorder.take();
+      const [before] = await blocks("html");
+      assert.ok(before.includes(`/${SCRIPTS.theirs.split("node_modules/")[1].replace("js-sdk/", "js-sdk@latest/")}"`), before);
       const code = await blocks("js");
+      assert.equal(code[0].replace("@xano/js-sdk", "xano-realtime"), code[1]);
       const [use, file, stream, storage] = [2, 3, 5, 6].map((index) => here(code[index].replace(/^import .*$/gm, "")));
       await page.evaluate(`(async () => { ${use} ${file} ${stream} })()`);
       await page.evaluate(`(async () => { ${storage} xano.setAuthToken("s"); await xano.get("/users"); })()`);
@@ -310,6 +314,30 @@ describe("switching to our SDK", () => {
       const options = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext", "--types", ""];
       const tsc = run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options, join(folder, "page.ts"), join(folder, "storage.ts")]);
       await tsc.catch(({ stdout }) => assert.fail(stdout));
+    });
+
+    test("its settings are taken, and an application that only knows the old hash talks", async (t) => {
+      const server = await Server.start({ demo: false });
+      t.after(() => server.dispose());
+      const folder = await mkdtemp(join(tmpdir(), "xano-settings-"));
+      t.after(() => rm(folder, { recursive: true, force: true }));
+      await symlink(server.folder, join(folder, "data"));
+      const [settings] = await blocks("sh");
+      const { stdout } = await run("sh", ["-eu", "-c", settings.replaceAll("http://localhost:8787", server.origin)], { cwd: folder });
+      const { enabled, hash, channels } = JSON.parse(stdout);
+      assert.deepEqual([enabled, hash, channels.map(({ pattern }) => pattern)], [true, "1lK90n16tnnylJpJ0Xa7Km6_KxA", ["lobby", "team/*"]]);
+      // Requests still go where they went, realtime does not.
+      const page = await openTab(browser, `${server.origin}/healthz`);
+      t.after(() => page.context().close());
+      await page.addScriptTag({ path: SCRIPTS.ours });
+      recorder.take();
+      const published = await page.evaluate(async ([instanceBaseUrl, apiGroupBaseUrl, realtimeConnectionCanonical]) => {
+        const xano = new XanoClient({ instanceBaseUrl, apiGroupBaseUrl, realtimeConnectionCanonical });
+        await xano.get("/users");
+        return xano.channel("lobby").message("Hello");
+      }, [server.origin, recorder.origin, hash]);
+      assert.equal(published.seq, 1);
+      assert.deepEqual(recorder.take().map(({ url }) => url), ["/users"]);
     });
 
     async function input(page) {

@@ -298,8 +298,10 @@ describe("the npm package, installed", { concurrency: 2, timeout: 2 * PATIENCE }
     await run([tool("attw"), tarball, "--profile", "node16", "--no-emoji", "--exclude-entrypoints", ...untyped], ".");
   });
 
-  test("the guide installs the package by its name", async () => {
-    const { name } = JSON.parse(await readFile(join(tarball, "../node_modules/xano-realtime/package.json"), "utf8"));
-    assert.equal(INSTALL, `npm install ${name}\n`);
+  test("the guide installs the package as README does, whose commands are run", async () => {
+    const [, readme] = await blocks("README.md", "sh");
+    assert.equal(INSTALL, readme);
+    const { name, version } = JSON.parse(await readFile(join(tarball, "../node_modules/xano-realtime/package.json"), "utf8"));
+    assert.ok(INSTALL.endsWith(`npm install ./${name}-${version}.tgz\n`), INSTALL);
   });
 });

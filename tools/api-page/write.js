@@ -15,7 +15,7 @@ const PAGE = here("../../docs/api.md");
 
 const BEGIN = `# API
 
-<!-- Written by \`npm run api\` from crates/sdk/js/index.d.ts and react.d.ts: change those. -->
+<!-- Written by \`node tools/api-page/write.js\` from crates/sdk/js/index.d.ts and react.d.ts: change those. -->
 
 Every class, function, option, action and code of the package \`xano-realtime\`, and of its module
 \`xano-realtime/react\`. What errors mean is in [errors.md](errors.md), the hooks have [a page](react.md) of

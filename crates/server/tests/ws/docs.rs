@@ -117,10 +117,11 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn its_command_lines_are_taken_by_the_program() {
-    let text = read("running.md");
-    let lines: Vec<_> = blocks(&text, "sh").into_iter().flat_map(str::lines).collect();
-    assert!(lines.iter().filter(|line| line.starts_with("xano-realtime ")).count() >= 6);
+fn the_command_lines_of_the_guides_are_taken_by_the_program() {
+    let (running, webflow) = (read("running.md"), read("webflow.md"));
+    let blocks = [blocks(&running, "sh"), blocks(&webflow, "sh")].concat();
+    let lines: Vec<_> = blocks.into_iter().flat_map(str::lines).collect();
+    assert!(lines.iter().filter(|line| line.starts_with("xano-realtime ")).count() >= 7);
     for line in lines {
         let words = words(line);
         match words[0].as_str() {
@@ -130,6 +131,33 @@ fn its_command_lines_are_taken_by_the_program() {
             other => assert!(["cp", "sqlite3", "systemctl"].contains(&other), "{line}"),
         }
     }
+}
+
+#[test]
+fn its_proxies_find_the_server_pass_websockets_on_and_are_more_patient() {
+    let cli = Cli::command();
+    let serve = cli.find_subcommand("serve").expect("it can serve");
+    let default = |id: &str| {
+        let arg = serve.get_arguments().find(|arg| arg.get_id() == id).expect("there is one");
+        arg.get_default_values()[0].to_str().expect("defaults are text").to_owned()
+    };
+    let address = default("listen").replace("localhost", "127.0.0.1");
+    let text = read("running.md");
+    let ([nginx], [caddy]) = (&blocks(&text, "nginx")[..], &blocks(&text, "caddy")[..]) else {
+        panic!("there is one example of each");
+    };
+    assert!(caddy.contains(&format!("reverse_proxy {address}\n")), "{caddy}");
+    let directive = |name: &str| {
+        let value =
+            nginx.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_suffix(';'));
+        value.unwrap_or_else(|| panic!("{name} is not in {nginx}")).trim().to_owned()
+    };
+    assert_eq!(directive("proxy_pass"), format!("http://{address}"));
+    assert_eq!(directive("proxy_http_version"), "1.1");
+    assert_eq!(directive("proxy_set_header Upgrade"), "$http_upgrade");
+    assert_eq!(directive("proxy_set_header Connection"), "\"upgrade\"");
+    let seconds = |text: &str| text.trim_end_matches('s').parse::<u32>().expect("it is in seconds");
+    assert!(seconds(&directive("proxy_read_timeout")) > seconds(&default("idle_timeout")));
 }
 
 #[test]
