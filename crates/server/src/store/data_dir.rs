@@ -127,9 +127,17 @@ impl DataDir {
             create_private(&path).map_err(failed)?;
         }
         #[cfg(unix)]
-        warn_if_shared(&path);
+        self.warn_if_settings_are_shared();
         let hash = random_text::<20>().map_err(failed)?;
         Ok(Store::open(&path, &hash)?)
+    }
+
+    /// What was written last is in the files beside the database.
+    #[cfg(unix)]
+    fn warn_if_settings_are_shared(&self) {
+        for file in SETTINGS_FILES {
+            warn_if_shared(&self.path.join(file));
+        }
     }
 
     /// The settings that a server has created here; it may be running.
@@ -137,7 +145,11 @@ impl DataDir {
         let path = self.path.join(SETTINGS);
         match path.try_exists() {
             Ok(false) => Err(DataDirError::NotStarted { path }),
-            Ok(true) => self.store(),
+            Ok(true) => {
+                #[cfg(unix)]
+                self.warn_if_settings_are_shared();
+                Ok(Store::open_beside(&path)?)
+            }
             Err(source) => Err(DataDirError::File { path, source }),
         }
     }
@@ -273,6 +285,8 @@ pub(crate) fn random_text<const N: usize>() -> io::Result<String> {
 
 const MIN_ADMIN_TOKEN: usize = 20;
 const SETTINGS: &str = "settings.db";
+#[cfg(unix)]
+const SETTINGS_FILES: [&str; 3] = [SETTINGS, "settings.db-wal", "settings.db-shm"];
 /// What earlier versions kept their signing key in.
 const SIGNING_KEY: &str = "signing-key";
 
@@ -326,7 +340,7 @@ mod tests {
         let store = data.store().expect("settings can be made");
         data.own_keys(&store).expect("a key can be made");
         assert_eq!(mode(&path), 0o700);
-        for file in ["settings.db", "settings.db-wal", "settings.db-shm"] {
+        for file in SETTINGS_FILES {
             assert_eq!(mode(&path.join(file)), 0o600, "{file}");
         }
     }
