@@ -104,3 +104,14 @@ fn what_a_trigger_makes_of_a_message_is_what_is_counted() {
     world.answer_next("null");
     assert_eq!(world.waiting_bytes(), 0);
 }
+
+#[test]
+fn all_that_a_client_makes_the_server_keep_is_counted() {
+    let (mut world, a) = small_node(1 << 20);
+    let recipient = "x".repeat(World::WAITING_BYTES);
+    let to = |recipient: &str| format!(r#","id":"{}","socketId":"{recipient}""#, "i".repeat(64));
+    world.message(a, "asked", &to(&recipient), "1");
+    assert_eq!(payloads(&world.read(a)), [error("overloaded", OVERLOADED, "message")]);
+    world.message(a, "asked", &to(&recipient[100..]), "2");
+    assert_eq!(world.waiting_bytes(), World::WAITING_BYTES - 100 + 64 + 1 + 128);
+}
