@@ -82,6 +82,8 @@ impl DataDir {
         builder
             .create(path)
             .map_err(|source| DataDirError::Create { path: path.to_owned(), source })?;
+        #[cfg(unix)]
+        warn_if_open_to_all(path);
         Ok(Self { path: path.to_owned() })
     }
 
@@ -273,6 +275,18 @@ fn warn_if_shared(path: &Path) {
     if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
         let file = path.display();
         tracing::warn!(%file, "others than its owner may read a file with secrets; chmod 600 keeps them out");
+    }
+}
+
+/// Who may write into the directory can put files of their own in place of these.
+#[cfg(unix)]
+fn warn_if_open_to_all(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    const STICKY: u32 = 0o1000;
+    let is_open = |mode: u32| mode & 0o002 != 0 && mode & STICKY == 0;
+    if fs::metadata(path).is_ok_and(|directory| is_open(directory.permissions().mode())) {
+        let directory = path.display();
+        tracing::warn!(%directory, "everybody may replace the files of the data directory; chmod 700 keeps them out");
     }
 }
 

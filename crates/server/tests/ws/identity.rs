@@ -233,6 +233,19 @@ fn signing_keys_that_others_may_read_are_warned_of() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_data_directory_that_everybody_may_write_into_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (mode, warned) in [(0o777, true), (0o1777, false), (0o755, false)] {
+        let data_dir = temporary_directory("open-directory");
+        fs::set_permissions(&*data_dir, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let program = Program::start_in(data_dir, |_| {});
+        let log = program.log();
+        assert_eq!(log.contains("everybody may replace the files"), warned, "{mode:o}: {log}");
+    }
+}
+
 fn check_refused(data_dir: &Path, arguments: &[&str], texts: &[&str]) {
     let output = token(data_dir, arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
