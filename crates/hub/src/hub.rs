@@ -313,10 +313,10 @@ impl Hub {
     }
 
     fn handle_decode_error(&mut self, key: SessionKey, error: &DecodeError) {
-        let DecodeError { code, message, action, channel } = error;
+        let DecodeError { code, message, action, channel, request } = error;
         let (action, retry_after) = (action.as_deref(), None);
         let payload = ErrorPayload { code: *code, message, action, retry_after };
-        let frame = encode::error(channel.as_deref(), None, payload);
+        let frame = encode::error(channel.as_deref(), request.as_ref(), payload);
         self.outputs.push_back(Output::Refuse { session: key, code: *code, frame });
         let limit = self.limits.malformed_frames;
         let Some(session) = self.session(key) else { return };

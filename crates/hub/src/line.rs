@@ -158,7 +158,15 @@ impl Request {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Join(request) => request.resume.as_ref().map_or(0, |resume| resume.epoch.len()),
-            Self::Message { payload, .. } => payload.get().len(),
+            Self::Message { recipients, payload, id } => {
+                // Whether it can be anybody's id is looked at when it is sent.
+                let recipient = match recipients {
+                    Recipients::Session(session_id) => session_id.len(),
+                    Recipients::Everyone | Recipients::Authenticated => 0,
+                };
+                let id = id.as_ref().map_or(0, |id| id.as_str().len());
+                payload.get().len() + recipient + id
+            }
         }
     }
 }

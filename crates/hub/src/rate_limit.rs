@@ -32,6 +32,8 @@ pub struct Buckets<K> {
     others: Bucket,
     /// In milliseconds, when those were last looked for whose bucket is full.
     swept: Option<u64>,
+    /// How many there are when they are looked for next: twice as many as were left.
+    sweep_at: usize,
 }
 
 impl Rate {
@@ -91,7 +93,8 @@ impl Bucket {
 impl<K: Eq + Hash> Buckets<K> {
     /// Remembers `most` of them.
     pub fn new(most: usize) -> Self {
-        Self { most, buckets: HashMap::new(), others: Bucket::default(), swept: None }
+        let sweep_at = FEW.min(most);
+        Self { most, buckets: HashMap::new(), others: Bucket::default(), swept: None, sweep_at }
     }
 
     /// How many are remembered.
@@ -109,7 +112,7 @@ impl<K: Eq + Hash> Buckets<K> {
         if rate.is_unlimited() {
             return Ok(());
         }
-        if self.buckets.len() >= self.most && !self.buckets.contains_key(&key) {
+        if self.buckets.len() >= self.sweep_at && !self.buckets.contains_key(&key) {
             self.sweep(now);
         }
         let bucket = match self.buckets.len() < self.most {
@@ -124,10 +127,14 @@ impl<K: Eq + Hash> Buckets<K> {
         if self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP_PAUSE) {
             self.swept = Some(now);
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            self.sweep_at = (2 * self.buckets.len()).max(FEW).min(self.most);
+            self.buckets.shrink_to(self.sweep_at);
         }
     }
 }
 
+/// So many are not worth a look.
+const FEW: usize = 1_024;
 /// In milliseconds.
 const SWEEP_PAUSE: u64 = 1_000;
 /// How far the clocks of those who take from one bucket may be apart, in nanoseconds.
@@ -184,6 +191,24 @@ mod tests {
         assert_eq!(buckets.len(), 2);
         assert_eq!(buckets.take(7, Rate::default(), 6_000), Ok(()));
         assert_eq!(buckets.len(), 2, "without a limit nobody is remembered");
+    }
+
+    #[test]
+    fn who_was_here_once_is_forgotten_long_before_there_is_no_place() {
+        let rate = Rate::per_second(1, 2);
+        let mut buckets = Buckets::new(1 << 18);
+        for key in 0..100_000 {
+            // A hundred come in each second, and are forgotten after another.
+            assert_eq!(buckets.take(key, rate, key * 10), Ok(()));
+            assert!(buckets.len() <= FEW && buckets.buckets.capacity() < 8 * FEW, "{key}");
+        }
+        // Who comes more than once a second is remembered all the time.
+        let taken = (0..10).map(|second| 1_000_000 + second * 100).map(|now| {
+            (0..FEW as u64)
+                .for_each(|key| assert!(buckets.take(now * 10_000 + key, rate, now).is_ok()));
+            buckets.take(7, rate, now).is_ok()
+        });
+        assert_eq!(taken.filter(|taken| *taken).count(), 2);
     }
 
     #[test]

@@ -69,8 +69,9 @@ impl Drop for Room {
     }
 }
 
-/// The most channels whose arrivals are remembered, some 40 MiB: more than a node can let somebody
-/// come to in the time it takes to forget them. Those beyond it would share one allowance.
+/// The most channels whose arrivals are remembered, 85 MiB where all names are as long as they may be:
+/// more than a node can let somebody come to in the time it takes to forget them. Those beyond it would
+/// share one allowance.
 const MAX_CHANNELS: usize = 1 << 18;
 /// What a request takes beyond its own bytes.
 const REQUEST_COST: usize = 128;

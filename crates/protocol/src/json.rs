@@ -74,6 +74,8 @@ pub struct DecodeError {
     pub action: Option<String>,
     /// The channel as the frame has it, where it could be read: not always a legal name.
     pub channel: Option<String>,
+    /// What the sender calls the message, where it is one and that could be read.
+    pub request: Option<RequestId>,
 }
 
 impl<'a> ClientMessage<'a> {
@@ -176,12 +178,17 @@ impl ClientFrame<'_> {
         self.options.as_ref()?.channel.as_deref().map(str::to_owned)
     }
 
+    fn request(&self) -> Option<RequestId> {
+        RequestId::parse(self.options.as_ref()?.id.as_deref()?).ok()
+    }
+
     fn invalid_channel(&self, action: Action, error: ChannelNameError) -> DecodeError {
         DecodeError {
             code: ErrorCode::InvalidChannelName,
             message: error.message().to_owned(),
             action: Some(action.name().to_owned()),
             channel: self.channel_as_written(),
+            request: self.request().filter(|_| action == Action::Message),
         }
     }
 
@@ -190,6 +197,7 @@ impl ClientFrame<'_> {
             code: ErrorCode::UnknownAction,
             message: ErrorCode::UnknownAction.message().to_owned(),
             channel: self.channel_as_written(),
+            request: None,
             action: Some(self.action.chars().take(MAX_ECHOED_ACTION).collect()),
         }
     }
@@ -211,6 +219,7 @@ impl DecodeError {
             message,
             action,
             channel: channel.map(|channel| channel.as_str().to_owned()),
+            request: None,
         }
     }
 }
@@ -330,6 +339,20 @@ mod tests {
                 let error = ClientMessage::decode(&text).expect_err("the frame is no message");
                 assert_eq!((error.code, error.channel.as_deref()), (code, Some(name)));
             }
+        }
+    }
+
+    #[test]
+    fn an_error_about_the_name_of_a_channel_names_the_message_too() {
+        let refused = |frame: &str| ClientMessage::decode(frame).expect_err("no channel").request;
+        let message = r#"{"action":"message","options":{"channel":"a|b","id":"x"}}"#;
+        assert_eq!(refused(message).as_ref().map(RequestId::as_str), Some("x"));
+        for other in [
+            r#"{"action":"message","options":{"channel":"a|b","id":""}}"#,
+            r#"{"action":"join","options":{"channel":"a|b","id":"x"}}"#,
+            r#"{"action":"message"}"#,
+        ] {
+            assert_eq!(refused(other), None, "{other}");
         }
     }
 

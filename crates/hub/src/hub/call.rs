@@ -201,12 +201,16 @@ impl Hub {
 
     /// Room for one more request of the session; refused where too many wait, its own or all of them.
     fn room_in_line(&mut self, key: SessionKey, size: usize) -> Result<Room, ErrorCode> {
+        // What has waited keeps its place, whatever triggers have made of others meanwhile.
+        if let Some(room) = self.room.take() {
+            return Ok(room);
+        }
         let Limits { waiting_per_session, waiting_bytes, waiting_in_all, .. } = self.limits;
         let (count, bytes) = self.session(key).map_or((0, 0), |session| session.lines.load());
         if count >= waiting_per_session || bytes + size > waiting_bytes {
             return Err(self.limited(Limit::WaitingRequests, ErrorCode::Overloaded));
         }
-        let room = self.room.take().or_else(|| self.tally.room(size, waiting_in_all));
+        let room = self.tally.room(size, waiting_in_all);
         room.ok_or_else(|| self.limited(Limit::WaitingInAll, ErrorCode::Overloaded))
     }
 }

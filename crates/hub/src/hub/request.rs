@@ -246,7 +246,8 @@ impl Hub {
     }
 
     /// Counts who comes to a channel; refused where more come than may. Who is there already is not
-    /// counted again, and who may not come not at all: nobody keeps others out with that.
+    /// counted again, and who may not come by its settings not at all: nobody keeps others out with
+    /// that. Whom a trigger refuses has been counted, since asking is what costs.
     fn admit_to(&mut self, key: SessionKey, name: &ChannelName, now: Now) -> Result<(), Refusal> {
         let rate = self.limits.channel_joins;
         if rate.is_unlimited() {

@@ -4,6 +4,7 @@ use hub::{Limit, Limits, Rate};
 use protocol::{CloseCode, ErrorCode};
 use serde_json::Value;
 
+use crate::triggers;
 use crate::world::{Client, World, actions};
 
 fn world(limits: Limits) -> World {
@@ -146,6 +147,22 @@ fn who_may_not_come_keeps_nobody_out() {
     let member = world.authenticated(1);
     world.join(member, "members");
     assert_eq!(actions(&world.read(member)), ["join"]);
+}
+
+#[test]
+fn whom_a_trigger_refuses_has_come_all_the_same() {
+    let limits = Limits { channel_joins: Rate::per_second(1, 1), ..Limits::default() };
+    let mut world = World::limited(triggers::rows(), limits);
+    world.change_triggers(triggers::rows(), vec![triggers::trigger(1, 1, "join")]);
+    let [first, second] = [(); 2].map(|()| world.anonymous());
+    world.join(first, "asked");
+    world.answer_next("false");
+    world.join(second, "asked");
+    assert_eq!(read_wait(&mut world, second), 1_000, "nobody is asked about it");
+    world.pass(1_000);
+    world.join(second, "asked");
+    world.answer_next("null");
+    assert_eq!(actions(&world.read(second)), ["join"], "who was asked about is counted once");
 }
 
 #[test]

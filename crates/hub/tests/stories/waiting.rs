@@ -61,6 +61,28 @@ fn what_has_waited_keeps_its_room_when_its_own_turn_comes() {
 }
 
 #[test]
+fn what_has_waited_is_not_refused_for_what_a_trigger_has_made_of_something_else() {
+    let mut world = World::new(rows());
+    let triggers = [(1, 1), (2, 1), (3, 2)].map(|(id, row)| trigger(id, row, "message"));
+    world.change_triggers(rows(), triggers.to_vec());
+    let a = world.anonymous();
+    world.join(a, "asked");
+    world.join(a, "free");
+    world.clear();
+    let large = "x".repeat(World::WAITING_BYTES * 2 / 3);
+    world.message(a, "asked", "", "1");
+    world.message(a, "free", "", "2");
+    world.message(a, "free", "", &json!(large).to_string());
+    world.answer_next(&json!(large).to_string());
+    for _ in 0..3 {
+        world.answer_next("null");
+    }
+    let sent = [json!(2), json!(large), json!(large)];
+    assert_eq!(payloads(&world.read(a)), sent);
+    assert_eq!((world.take_reached(), world.waiting_bytes()), (vec![], 0));
+}
+
+#[test]
 fn with_a_session_goes_the_room_of_what_it_waits_for() {
     let (mut world, a) = small_node(1 << 20);
     for n in 0..World::WAITING {
@@ -81,4 +103,15 @@ fn what_a_trigger_makes_of_a_message_is_what_is_counted() {
     assert_eq!(world.waiting_bytes(), 1_128);
     world.answer_next("null");
     assert_eq!(world.waiting_bytes(), 0);
+}
+
+#[test]
+fn all_that_a_client_makes_the_server_keep_is_counted() {
+    let (mut world, a) = small_node(1 << 20);
+    let recipient = "x".repeat(World::WAITING_BYTES);
+    let to = |recipient: &str| format!(r#","id":"{}","socketId":"{recipient}""#, "i".repeat(64));
+    world.message(a, "asked", &to(&recipient), "1");
+    assert_eq!(payloads(&world.read(a)), [error("overloaded", OVERLOADED, "message")]);
+    world.message(a, "asked", &to(&recipient[100..]), "2");
+    assert_eq!(world.waiting_bytes(), World::WAITING_BYTES - 100 + 64 + 1 + 128);
 }

@@ -30,10 +30,14 @@ pub(super) async fn add(State(admin): State<Admin>) -> Answer<SigningKeyRow> {
         ApiError::Internal
     })?;
     let added = admin.change_keys(move |store| store.add_signing_key(&key, SystemTime::now()));
-    added.await.map(Json)
+    let row = added.await?;
+    tracing::info!(key.id = row.id, key.kid = row.kid, "a new key signs tokens");
+    Ok(Json(row))
 }
 
 /// The answer's body is `null`, as that of every deletion.
 pub(super) async fn delete(State(admin): State<Admin>, Id(id): Id) -> Answer<()> {
-    admin.change_keys(move |store| store.delete_signing_key(id)).await.map(Json)
+    admin.change_keys(move |store| store.delete_signing_key(id)).await?;
+    tracing::info!(key.id = id, "a signing key was removed, and its tokens are refused");
+    Ok(Json(()))
 }

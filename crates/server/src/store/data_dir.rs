@@ -82,6 +82,8 @@ impl DataDir {
         builder
             .create(path)
             .map_err(|source| DataDirError::Create { path: path.to_owned(), source })?;
+        #[cfg(unix)]
+        warn_if_open_to_all(path);
         Ok(Self { path: path.to_owned() })
     }
 
@@ -127,9 +129,17 @@ impl DataDir {
             create_private(&path).map_err(failed)?;
         }
         #[cfg(unix)]
-        warn_if_shared(&path);
+        self.warn_if_settings_are_shared();
         let hash = random_text::<20>().map_err(failed)?;
         Ok(Store::open(&path, &hash)?)
+    }
+
+    /// What was written last is in the files beside the database.
+    #[cfg(unix)]
+    fn warn_if_settings_are_shared(&self) {
+        for file in SETTINGS_FILES {
+            warn_if_shared(&self.path.join(file));
+        }
     }
 
     /// The settings that a server has created here; it may be running.
@@ -137,7 +147,11 @@ impl DataDir {
         let path = self.path.join(SETTINGS);
         match path.try_exists() {
             Ok(false) => Err(DataDirError::NotStarted { path }),
-            Ok(true) => self.store(),
+            Ok(true) => {
+                #[cfg(unix)]
+                self.warn_if_settings_are_shared();
+                Ok(Store::open_beside(&path)?)
+            }
             Err(source) => Err(DataDirError::File { path, source }),
         }
     }
@@ -264,6 +278,18 @@ fn warn_if_shared(path: &Path) {
     }
 }
 
+/// Who may write into the directory can put files of their own in place of these.
+#[cfg(unix)]
+fn warn_if_open_to_all(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    const STICKY: u32 = 0o1000;
+    let is_open = |mode: u32| mode & 0o002 != 0 && mode & STICKY == 0;
+    if fs::metadata(path).is_ok_and(|directory| is_open(directory.permissions().mode())) {
+        let directory = path.display();
+        tracing::warn!(%directory, "everybody may replace the files of the data directory; chmod 700 keeps them out");
+    }
+}
+
 /// `N` random bytes in base64url: a connection hash, say.
 pub(crate) fn random_text<const N: usize>() -> io::Result<String> {
     let mut bytes = [0; N];
@@ -273,6 +299,8 @@ pub(crate) fn random_text<const N: usize>() -> io::Result<String> {
 
 const MIN_ADMIN_TOKEN: usize = 20;
 const SETTINGS: &str = "settings.db";
+#[cfg(unix)]
+const SETTINGS_FILES: [&str; 3] = [SETTINGS, "settings.db-wal", "settings.db-shm"];
 /// What earlier versions kept their signing key in.
 const SIGNING_KEY: &str = "signing-key";
 
@@ -326,7 +354,7 @@ mod tests {
         let store = data.store().expect("settings can be made");
         data.own_keys(&store).expect("a key can be made");
         assert_eq!(mode(&path), 0o700);
-        for file in ["settings.db", "settings.db-wal", "settings.db-shm"] {
+        for file in SETTINGS_FILES {
             assert_eq!(mode(&path.join(file)), 0o600, "{file}");
         }
     }

@@ -1,5 +1,6 @@
 //! What an administrator changes while the server runs, in one SQLite file.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +46,14 @@ pub enum StoreError {
         /// The schema it has.
         found: usize,
     },
+    /// The file was written by an earlier version, which may still use it.
+    #[error("{} was written by an earlier version of this server (schema {found}, this one knows {}); a server of this version brings it up to date when it starts: start it once", path.display(), MIGRATIONS.len())]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// The schema it has.
+        found: usize,
+    },
     /// A statement failed.
     #[error("the settings cannot be read or written")]
     Statement(#[from] rusqlite::Error),
@@ -82,9 +91,7 @@ impl Store {
         // From here on no other program can bring the schema further.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let found: usize = transaction
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(failed)?;
+        let found = schema(&transaction).map_err(failed)?;
         if found > MIGRATIONS.len() {
             return Err(StoreError::Newer { path: path.to_owned(), found });
         }
@@ -100,6 +107,22 @@ impl Store {
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Opens the file that a server of this version uses, beside that server. It is brought no
+    /// further: an earlier version that still runs could not start with it again.
+    pub fn open_beside(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Open { path: path.to_owned(), source };
+        let connection = Connection::open(path).map_err(failed)?;
+        let found = schema(&connection).map_err(failed)?;
+        match found.cmp(&MIGRATIONS.len()) {
+            Ordering::Less => Err(StoreError::Older { path: path.to_owned(), found }),
+            Ordering::Greater => Err(StoreError::Newer { path: path.to_owned(), found }),
+            Ordering::Equal => {
+                connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+                Ok(Self { connection: Mutex::new(connection) })
+            }
+        }
     }
 
     /// A store that ends with what holds it.
@@ -163,6 +186,11 @@ impl Store {
         // What a panic has interrupted was rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How far the schema was brought.
+fn schema(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 pub(super) fn read(connection: &Connection) -> Result<Realtime, StoreError> {
@@ -313,5 +341,22 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).expect("a pragma can be set");
         drop(connection);
         assert!(matches!(Store::open(&path, "hash"), Err(StoreError::Newer { found: 99, .. })));
+        assert!(matches!(Store::open_beside(&path), Err(StoreError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn only_a_server_brings_an_older_file_up_to_date() {
+        let directory = directory();
+        let path = directory.path().join("settings.db");
+        let old = Connection::open(&path).expect("a database can be made");
+        old.execute_batch(MIGRATIONS[0]).expect("the first schema can be made");
+        old.pragma_update(None, "user_version", 1).expect("a pragma can be set");
+        let refused = Store::open_beside(&path).map(drop);
+        assert!(matches!(refused, Err(StoreError::Older { found: 1, .. })), "{refused:?}");
+        assert_eq!(schema(&old).expect("it can be read"), 1);
+        let server = Store::open(&path, "hash").expect("the store opens");
+        let beside = Store::open_beside(&path).expect("now it is up to date");
+        server.put_channel(&channel("a")).expect("a channel can be added");
+        assert!(beside.channel(1).expect("it can be read").is_some());
     }
 }

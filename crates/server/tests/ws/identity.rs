@@ -218,17 +218,32 @@ fn the_log_tells_that_a_token_was_refused_but_nothing_of_it() {
 fn signing_keys_that_others_may_read_are_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let program = Program::start("shared-key");
-    let check = |mode, warned| {
-        let file = program.data_dir.join("settings.db");
+    let check = |name, mode, warned| {
+        let file = program.data_dir.join(name);
         fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("the file is ours");
         let output = token(&program.data_dir, &["--table-id", "1", "--row-id", "1"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success());
         assert_eq!(errors.contains("others than its owner may read"), warned, "{errors}");
     };
-    check(0o644, true);
-    check(0o640, true);
-    check(0o600, false);
+    for name in ["settings.db", "settings.db-wal", "settings.db-shm"] {
+        check(name, 0o644, true);
+        check(name, 0o640, true);
+        check(name, 0o600, false);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_data_directory_that_everybody_may_write_into_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (mode, warned) in [(0o777, true), (0o1777, false), (0o755, false)] {
+        let data_dir = temporary_directory("open-directory");
+        fs::set_permissions(&*data_dir, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let program = Program::start_in(data_dir, |_| {});
+        let log = program.log();
+        assert_eq!(log.contains("everybody may replace the files"), warned, "{mode:o}: {log}");
+    }
 }
 
 fn check_refused(data_dir: &Path, arguments: &[&str], texts: &[&str]) {

@@ -58,6 +58,8 @@ fn a_new_key_signs_at_once_and_disturbs_nobody_and_a_removed_one_is_good_no_long
     assert!(removed.starts_with("HTTP/1.1 200 "), "{removed}");
     check_refused(&program, &old);
     member(&program, &new);
+    let log = program.wait_for_log("a signing key was removed");
+    assert!(log.contains("a new key signs tokens") && log.contains(&key_id(&new)), "{log}");
 
     // Who came with the old key has noticed nothing of all that.
     thor.say("marvel-hq", "1");
