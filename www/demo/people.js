@@ -6,6 +6,8 @@
 
   const { HEROES } = window.MarvelChat;
   const MAX_NAME = 40;
+  /** More is not even looked at. */
+  const MAX_RAW_NAME = 1000;
   const MAX_KNOWN_NAMES = 2000;
   const MAX_OWN_SOCKETS = 100;
   const TAB_KEY = "marvel-chat-tab";
@@ -16,11 +18,17 @@
     return letters ? `Guest ${letters}` : "Guest";
   }
 
+  /** What turns text around or cannot be seen; but some scripts and emoji are joined by two such letters. */
+  const UNSEEN = /(?:(?![\u200c\u200d])[\p{Cc}\p{Cf}\s])+/gu;
+  const NOTHING = /[\p{Default_Ignorable_Code_Point}\u2800\s]/gu;
+  /** The mark of those whom the server vouches for, and what looks like it. */
+  const MARKS = /[\u221a\u2611\u2705\u2713\u2714\u{1f5f8}\u{1f5f9}]\ufe0f?/gu;
+
   /** A name from the network, made fit to show, or null. */
   function cleanName(value) {
     if (typeof value !== "string") return null;
-    const name = value.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
-    return name ? [...name].slice(0, MAX_NAME).join("") : null;
+    const name = value.slice(0, MAX_RAW_NAME).replace(MARKS, " ").replace(UNSEEN, " ").trim();
+    return name.replace(NOTHING, "") ? [...name].slice(0, MAX_NAME).join("") : null;
   }
 
   /**

@@ -76,6 +76,7 @@ const KINDS = "messages, events, all";
 const NUMBER = "a number from 1 to 1000";
 /** By attribute: what it has to be in, itself included, and what each word of its value may be. */
 const RULES = {
+  __proto__: null,
   instance: [SCRIPT],
   hash: [SCRIPT],
   canonical: [SCRIPT],

@@ -78,7 +78,7 @@ function toTime(date, kind) {
   const today = date.toDateString() === new Date().toDateString();
   const style = {};
   if (kind !== "date") style.timeStyle = "short";
-  if (kind === "date" || kind === "datetime" || (kind !== "time" && !today)) style.dateStyle = "medium";
+  if (/date/.test(kind) || (kind !== "time" && !today)) style.dateStyle = "medium";
   try {
     return date.toLocaleString(document.documentElement.lang || undefined, style);
   } catch {
