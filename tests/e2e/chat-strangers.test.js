@@ -71,6 +71,48 @@ describe("the Marvel chat among strangers", () => {
     assert.equal(newest, 1, "the latest of them is there");
   });
 
+  test("what nobody got is not shown as sent in one's other tabs", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const { page } = await stage.person();
+    const told = await page.evaluate(async () => {
+      const { Me, Names, PrivateThreads } = MarvelChat;
+      const nothing = () => {};
+      const failures = [];
+      const failed = ({ code }) => failures.push(code);
+      const me = new Me();
+      const copies = [];
+      let refuses = true;
+      const tab = (row, socketId, message) => ({ socketId, permissions: { dbo_id: 1, row_id: row }, extras: { name: `Member ${row}` }, message });
+      const answer = () => (refuses ? Promise.reject(Object.assign(new Error(), { code: "rate_limited" })) : Promise.resolve({ id: "m", ts: 1 }));
+      const own = tab(1, "mine", nothing);
+      me.joined({ client: own });
+      const threads = new PrivateThreads("room", { me, names: new Names() }, { opened: nothing, typed: nothing, said: nothing, failed, changed: nothing });
+      threads.setPresence([own, tab(1, "my other", ({ text }) => copies.push(text)), tab(2, "theirs", answer)]);
+      const { conversation } = threads.open(threads.others[0]);
+      for (const text of ["refused", "taken"]) {
+        conversation.say(text);
+        await new Promise((resolve) => setTimeout(resolve));
+        refuses = false;
+      }
+      return { copies, failures };
+    });
+    assert.deepEqual(told, { copies: ["taken"], failures: ["rate_limited"] });
+  });
+
+  test("each private message is announced, also the second of one person", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const [thor, loki] = await stage.members("Thor", "Loki");
+    const news = async (words) => {
+      const told = () => loki.room(HQ).locator(".news").innerText();
+      await waitFor(async () => (await told()) === words, async () => `it is announced: ${words}; it is: ${await told()}`);
+    };
+    await thor.writeTo("Loki");
+    await thor.say("Psst", HQ);
+    await news("Private message from Thor");
+    await thor.say("Psst!", HQ);
+    await news("2 private messages from Thor");
+  });
+
   test("who follows a link to another server is told where the password goes", async (t) => {
     const stage = await Stage.open(t, browser);
     const other = await stage.anotherServer();

@@ -147,12 +147,12 @@
       const theirs = this.clientsOf(key);
       if (theirs.length === 0) throw Object.assign(new Error(), { code: "recipient_not_found" });
       const receipts = theirs.map((client, tab) => client.message(payload, { id: `${id}-${tab}` }));
+      const receipt = await Promise.any(receipts).catch(({ errors }) => {
+        throw errors[0];
+      });
+      // Not before: what is sent once more would be there twice.
       for (const client of this.#ownOther()) client.message(payload);
-      try {
-        return await Promise.any(receipts);
-      } catch (none) {
-        throw none.errors[0];
-      }
+      return receipt;
     }
 
     #ownOther() {

@@ -29,7 +29,7 @@ export function check(root) {
 
 function judge(element, attribute, value) {
   const name = attribute.slice(PREFIX.length);
-  const [place, values] = RULES[name] ?? [];
+  const [place, values] = Object.hasOwn(RULES, name) ? RULES[name] : [];
   if (!place) {
     const [nearest] = Object.keys(RULES).sort((one, other) => distance(one, name) - distance(other, name));
     complain(element, `There is no attribute ${attribute}. Did you mean ${PREFIX}${nearest}?`, "warn");
@@ -76,7 +76,6 @@ const KINDS = "messages, events, all";
 const NUMBER = "a number from 1 to 1000";
 /** By attribute: what it has to be in, itself included, and what each word of its value may be. */
 const RULES = {
-  __proto__: null,
   instance: [SCRIPT],
   hash: [SCRIPT],
   canonical: [SCRIPT],
