@@ -139,6 +139,15 @@ describe("the Marvel chat among strangers", () => {
     await chat.shows(["にほん"]);
   });
 
+  test("a long name stays within its button", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const chat = await stage.person(`${stage.server.origin}/`, { viewport: { width: 740, height: 800 } });
+    await chat.signUp("Wolverine with quite a long name for him");
+    const [name, button] = await chat.page.evaluate(() => ["hero-name", "hero"].map((id) => document.getElementById(id).getBoundingClientRect().right));
+    assert.ok(name < button, `the name ends at ${name}, its button at ${button}`);
+    assert.ok(button < 740 && (await chat.page.getByTestId("open-settings").isVisible()));
+  });
+
   test("a phone of 320 pixels has room for all there is", async (t) => {
     const stage = await Stage.open(t, browser);
     const chat = await stage.person(`${stage.server.origin}/`, { viewport: { width: 320, height: 568 } });

@@ -60,6 +60,18 @@ describe("pages made with attributes, as people and pages do odd things", () => 
     made.noProblems();
   });
 
+  test("a name of blanks is none", async (t) => {
+    const made = await make(
+      t,
+      `<div data-xano-channel="${ROOM}" data-xano-history="false"><ul data-xano-list="events">
+         <li><b data-xano-text="payload.data.name | payload.data.other" data-xano-fallback="Guest"></b></li>
+       </ul></div>`,
+    );
+    for (const data of [{ name: " \t" }, { name: " ", other: 0 }, { name: { trim: 1 } }, { name: " Noor " }]) await push(data);
+    await made.shows("b", ["Guest", "0", '{"trim":1}', "Noor"]);
+    made.noProblems();
+  });
+
   test("what is written into a password field is kept nowhere, though it is to be kept", async (t) => {
     const made = await make(
       t,
