@@ -41,6 +41,15 @@ describe("the Marvel chat among strangers", () => {
     assert.match(blank, /^Guest /);
   });
 
+  test("two members whose names look the same get their numbers, whatever is between the letters", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const [thor] = await stage.members("Thor");
+    const twin = await stage.person();
+    await twin.signUp("Th\u200dor", "twin@example.com");
+    const names = async () => (await thor.room(HQ).locator(".chip-name").allInnerTexts()).map((name) => name.replace(/[\u200d✓]/g, "").trim());
+    await waitFor(async () => (await names()).includes("Thor #2"), async () => `the second Thor has a number: ${await names()}`);
+  });
+
   test("what turns its letters around is not below its time", async (t) => {
     const reader = await among(t, { hero: "Loki", text: "\u202elive" }, { hero: "Loki", text: "last" });
     const message = reader.room().getByTestId("message").first();

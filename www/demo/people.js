@@ -28,7 +28,11 @@
   function cleanName(value) {
     if (typeof value !== "string") return null;
     const name = value.slice(0, MAX_RAW_NAME).replace(MARKS, " ").replace(UNSEEN, " ").trim();
-    return name.replace(NOTHING, "") ? [...name].slice(0, MAX_NAME).join("") : null;
+    return seenOf(name) ? [...name].slice(0, MAX_NAME).join("") : null;
+  }
+
+  function seenOf(name) {
+    return name.replace(NOTHING, "");
   }
 
   /**
@@ -77,7 +81,7 @@
   class Names {
     /** By socket id. */
     #claimed = new Map();
-    /** Who bears a name that the server vouches for: keys of members by name. */
+    /** Who bears a name that the server vouches for: keys of members by what is to be seen of the name. */
     #bearers = new Map();
 
     /** Takes what a frame tells of its sender, or presence of a member; returns whether that is news. */
@@ -95,15 +99,16 @@
     /** The name, or null where nobody knows it yet. Of two members who share one, both get their number. */
     of({ member, socketId }) {
       if (!member) return this.#claimed.get(socketId) ?? null;
-      return this.#bearers.get(member.name)?.size > 1 ? `${member.name} #${member.row}` : member.name;
+      return this.#bearers.get(seenOf(member.name))?.size > 1 ? `${member.name} #${member.row}` : member.name;
     }
 
     #vouch({ key, name }) {
-      const bearers = this.#bearers.get(name) ?? new Set();
+      const seen = seenOf(name);
+      const bearers = this.#bearers.get(seen) ?? new Set();
       // Two are enough to know that the name alone does not tell.
       if (bearers.has(key) || bearers.size > 1) return false;
       bearers.add(key);
-      this.#bearers.set(name, bearers);
+      this.#bearers.set(seen, bearers);
       bound(this.#bearers, MAX_KNOWN_NAMES);
       return true;
     }
