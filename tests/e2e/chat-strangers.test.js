@@ -148,6 +148,16 @@ describe("the Marvel chat among strangers", () => {
     await chat.shows(["にほん"]);
   });
 
+  test("a name that is too long loses its end, and not the mark of members", async (t) => {
+    const stage = await Stage.open(t, browser);
+    const [thor] = await stage.members("Thor");
+    const wolverine = await stage.person();
+    await wolverine.signUp("Wolverine with quite a long name for him", "wolverine@example.com");
+    await thor.isHere("Wolverine");
+    const [mark, name] = await thor.chip("Wolverine").first().evaluate((chip) => [".vouched", ".chip-name"].map((part) => chip.querySelector(part).getBoundingClientRect().toJSON()));
+    assert.ok(mark.width > 0 && mark.right <= name.right + 1 && mark.top >= name.top - 1 && mark.bottom <= name.bottom + 1, JSON.stringify({ mark, name }));
+  });
+
   test("a long name stays within its button", async (t) => {
     const stage = await Stage.open(t, browser);
     const chat = await stage.person(`${stage.server.origin}/`, { viewport: { width: 740, height: 800 } });
