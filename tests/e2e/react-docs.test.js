@@ -47,6 +47,20 @@ describe("docs/react.md", () => {
     assert.ok(Object.keys(files).length > 6, Object.keys(files).join());
   });
 
+  test("the one option of channels that hooks have not is no option in the types", async (t) => {
+    const code = (directive) => `
+      import { useChannel } from "xano-realtime/react";
+      export const usePatience = () => useChannel("room", {
+        history: true,
+        ${directive}
+        idleTimeout: 600_000,
+      });
+    `;
+    const folder = await installReact(t, { "told.ts": code("// @ts-expect-error There is none."), "silent.ts": code("") });
+    await typeCheck(folder, ["told.ts"]);
+    await assert.rejects(() => typeCheck(folder, ["silent.ts"]), /idleTimeout/);
+  });
+
   test("the chat chats", async (t) => {
     const [one, other] = [await open(t, "Chat"), await open(t, "Chat")];
     for (const page of [one, other]) await page.shows(/connected: somebody, somebody/);

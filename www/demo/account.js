@@ -79,5 +79,17 @@
     return protocol === "http:" && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   }
 
-  window.MarvelChat = { ...window.MarvelChat, isInTheClear, logIn, logOut, openClient };
+  /**
+   * The server's host, where the page comes from another one; empty where it is the page's own, or was named
+   * by the page, or was opened from disk. A link can name any server, and who logs in has to know whose it is.
+   *
+   * @param {{page: string, named: string}} own  the host of the page, and the server that the page names
+   */
+  function elsewhere(base, { page, named }) {
+    const { hostname, host } = new URL(base);
+    const isOwn = !page || hostname === page || (named && readBase(named) === base);
+    return isOwn ? "" : host;
+  }
+
+  window.MarvelChat = { ...window.MarvelChat, elsewhere, isInTheClear, logIn, logOut, openClient };
 })();

@@ -79,8 +79,8 @@
         this.#submit();
       });
       this.#input.addEventListener("keydown", (event) => {
-        // Enter also ends a word in an input method; that one is not for us.
-        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+        // Enter also ends a word in an input method; that one is not for us. Safari tells it by 229 alone.
+        if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
         event.preventDefault();
         this.#submit();
       });

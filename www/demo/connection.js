@@ -100,7 +100,8 @@
     }
 
     /** Takes an error that concerns no channel. */
-    takeError({ code, message } = {}) {
+    takeError(payload) {
+      const { code, message } = payload ?? {};
       if (code === "unknown_hash") this.phase = "unknown-hash";
       else if (message) this.#reason = String(message).slice(0, MAX_REASON);
     }

@@ -5,7 +5,7 @@
   "use strict";
 
   const { Connection, Identity, Me, Names, Rooms, SettingsForm } = window.MarvelChat;
-  const { findSettings, isInTheClear, keepSettings, logIn, logOut, openClient, readBase } = window.MarvelChat;
+  const { elsewhere, findSettings, isInTheClear, keepSettings, logIn, logOut, openClient, readBase } = window.MarvelChat;
   const OPEN_ROOMS = [
     { name: "marvel-chat-room", title: "Marvel room", accent: "red" },
     { name: "dc-chat-room", title: "DC room", accent: "blue" },
@@ -230,7 +230,12 @@
   }
 
   function drawIdentity() {
-    identity.draw({ hasAccount: rooms.has(HQ.name), isInTheClear: settings !== null && isInTheClear(settings.base) });
+    const base = settings?.base;
+    identity.draw({
+      hasAccount: rooms.has(HQ.name),
+      isInTheClear: base !== undefined && isInTheClear(base),
+      elsewhere: base === undefined ? "" : elsewhere(base, { page: location.hostname, named: document.body.dataset.baseUrl }),
+    });
     for (const panel of rooms.panels) panel.refresh();
   }
 

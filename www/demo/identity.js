@@ -36,11 +36,16 @@
       this.#told = told;
       this.#buildHeroes();
       this.#listen();
-      this.draw({ hasAccount: false, isInTheClear: false });
+      this.draw({ hasAccount: false, isInTheClear: false, elsewhere: "" });
     }
 
-    /** @param {{hasAccount: boolean, isInTheClear: boolean}} now  `hasAccount`: whether somebody has logged in */
-    draw({ hasAccount, isInTheClear }) {
+    /**
+     * @param {object} now
+     * @param {boolean} now.hasAccount    whether somebody has logged in
+     * @param {boolean} now.isInTheClear  whether others could read the password
+     * @param {string} now.elsewhere      the server's host, where it is not the page's own
+     */
+    draw({ hasAccount, isInTheClear, elsewhere }) {
       const { hero, member } = this.#me;
       this.#hasAccount = hasAccount;
       // Who that is, the server says with the first join.
@@ -54,6 +59,8 @@
       $("log-in").hidden = $("alone-hint").hidden = hasAccount;
       $("member-hint").hidden = !hasAccount;
       $("login-unsafe").hidden = !isInTheClear;
+      $("login-elsewhere").hidden = !elsewhere;
+      $("login-host").textContent = elsewhere;
       for (const option of $("hero-grid").children) {
         option.setAttribute("aria-pressed", String(option.dataset.hero === hero));
       }

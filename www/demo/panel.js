@@ -252,7 +252,7 @@
       this.#stopTyping(key, key);
       const { conversation, person } = this.#threads.get(key);
       // A badge is only there to see.
-      if (!conversation.isShown) setText(this.#parts.news, `Private message from ${this.#threads.nameOf(person)}`);
+      if (!conversation.isShown) setText(this.#parts.news, newsWords(conversation.unread, this.#threads.nameOf(person)));
       this.#drawOpen();
     }
 
@@ -324,6 +324,11 @@
       this.#everyone.failUnsure();
       this.#drawState();
     }
+  }
+
+  /** Another text for each, as the same one again would not be read out. */
+  function newsWords(unread, name) {
+    return unread > 1 ? `${unread} private messages from ${name}` : `Private message from ${name}`;
   }
 
   /** "everyone" or "private" where a private message says only that its sender is typing; else null. */

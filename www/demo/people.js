@@ -6,6 +6,8 @@
 
   const { HEROES } = window.MarvelChat;
   const MAX_NAME = 40;
+  /** More is not even looked at. */
+  const MAX_RAW_NAME = 1000;
   const MAX_KNOWN_NAMES = 2000;
   const MAX_OWN_SOCKETS = 100;
   const TAB_KEY = "marvel-chat-tab";
@@ -16,11 +18,21 @@
     return letters ? `Guest ${letters}` : "Guest";
   }
 
+  /** What turns text around or cannot be seen; but some scripts and emoji are joined by two such letters. */
+  const UNSEEN = /(?:(?![\u200c\u200d])[\p{Cc}\p{Cf}\s])+/gu;
+  const NOTHING = /[\p{Default_Ignorable_Code_Point}\u2800\s]/gu;
+  /** The mark of those whom the server vouches for, and what looks like it. */
+  const MARKS = /[\u221a\u2611\u2705\u2713\u2714\u{1f5f8}\u{1f5f9}]\ufe0f?/gu;
+
   /** A name from the network, made fit to show, or null. */
   function cleanName(value) {
     if (typeof value !== "string") return null;
-    const name = value.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
-    return name ? [...name].slice(0, MAX_NAME).join("") : null;
+    const name = value.slice(0, MAX_RAW_NAME).replace(MARKS, " ").replace(UNSEEN, " ").trim();
+    return seenOf(name) ? [...name].slice(0, MAX_NAME).join("") : null;
+  }
+
+  function seenOf(name) {
+    return name.replace(NOTHING, "");
   }
 
   /**
@@ -69,7 +81,7 @@
   class Names {
     /** By socket id. */
     #claimed = new Map();
-    /** Who bears a name that the server vouches for: keys of members by name. */
+    /** Who bears a name that the server vouches for: keys of members by what is to be seen of the name. */
     #bearers = new Map();
 
     /** Takes what a frame tells of its sender, or presence of a member; returns whether that is news. */
@@ -87,15 +99,16 @@
     /** The name, or null where nobody knows it yet. Of two members who share one, both get their number. */
     of({ member, socketId }) {
       if (!member) return this.#claimed.get(socketId) ?? null;
-      return this.#bearers.get(member.name)?.size > 1 ? `${member.name} #${member.row}` : member.name;
+      return this.#bearers.get(seenOf(member.name))?.size > 1 ? `${member.name} #${member.row}` : member.name;
     }
 
     #vouch({ key, name }) {
-      const bearers = this.#bearers.get(name) ?? new Set();
+      const seen = seenOf(name);
+      const bearers = this.#bearers.get(seen) ?? new Set();
       // Two are enough to know that the name alone does not tell.
       if (bearers.has(key) || bearers.size > 1) return false;
       bearers.add(key);
-      this.#bearers.set(name, bearers);
+      this.#bearers.set(seen, bearers);
       bound(this.#bearers, MAX_KNOWN_NAMES);
       return true;
     }

@@ -9,7 +9,7 @@
   "use strict";
 
   const { Conversation, guestName, readPerson, readPersons } = window.MarvelChat;
-  /** Conversations; beyond, the one without unread messages that was quiet for the longest is forgotten. */
+  /** Conversations; beyond, the one that was quiet for the longest is forgotten, one without unread messages first. */
   const MAX_THREADS = 50;
   /** Tabs of one person that a message goes to: the newest, as old ones may be of no use any more. */
   const MAX_TABS = 20;
@@ -137,7 +137,7 @@
       const thread = { person, conversation };
       this.#threads.set(key, thread);
       this.#drawState(thread);
-      this.#forgetOldest();
+      this.#forgetOldest(thread);
       this.#told.opened(conversation);
       return thread;
     }
@@ -147,12 +147,12 @@
       const theirs = this.clientsOf(key);
       if (theirs.length === 0) throw Object.assign(new Error(), { code: "recipient_not_found" });
       const receipts = theirs.map((client, tab) => client.message(payload, { id: `${id}-${tab}` }));
+      const receipt = await Promise.any(receipts).catch(({ errors }) => {
+        throw errors[0];
+      });
+      // Not before: what is sent once more would be there twice.
       for (const client of this.#ownOther()) client.message(payload);
-      try {
-        return await Promise.any(receipts);
-      } catch (none) {
-        throw none.errors[0];
-      }
+      return receipt;
     }
 
     #ownOther() {
@@ -175,9 +175,10 @@
       conversation.setState({ connected, blocked: blocked || gone });
     }
 
-    #forgetOldest() {
+    #forgetOldest(newest) {
       if (this.#threads.size <= MAX_THREADS) return;
-      const hidden = [...this.#threads.values()].filter(({ conversation }) => !conversation.isShown);
+      // The newest one has nothing unread yet, but is about to.
+      const hidden = [...this.#threads.values()].filter((thread) => thread !== newest && !thread.conversation.isShown);
       const { person, conversation } = hidden.find(({ conversation }) => conversation.unread === 0) ?? hidden[0];
       conversation.element.remove();
       this.#threads.delete(person.key);

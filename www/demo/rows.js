@@ -84,7 +84,7 @@
     drawFace(element.querySelector(".face"), author);
     element.dataset.tone = element.querySelector(".face").dataset.tone;
     element.querySelector(".author").replaceChildren(author, ...(entry.person.member ? [buildVouched()] : []));
-    setText(element.querySelector(".text"), entry.text);
+    setText(element.querySelector(".text span"), entry.text);
     const time = element.querySelector("time");
     time.hidden = entry.ts === null;
     if (entry.ts !== null) {

@@ -9,8 +9,10 @@ import { CHANNEL, named } from "./attributes/show.js";
 
 /** A module has no current script. */
 const script = document.currentScript ?? document.querySelector("script[data-xano-hash]");
-/** By the element that names its channel. */
-const rooms = new Map();
+/** By the element that names its channel; one that leaves the page may come back. */
+const rooms = new WeakMap();
+/** The rooms of the elements that are in the page. */
+let live = [];
 
 /** What the rooms need of the page. */
 const page = {
@@ -23,7 +25,7 @@ const page = {
     page.examine = () => {};
     for (const finding of await page.client.doctor()) {
       complain(script, finding.message);
-      for (const room of rooms.values()) room.showProblem(finding);
+      for (const room of live) room.showProblem(finding);
     }
   },
 };
@@ -38,15 +40,13 @@ const XanoAttributes = {
   scan() {
     if (!page.client && !page.problem) return;
     check(document);
-    for (const [element, room] of rooms) {
-      if (element.isConnected) continue;
-      room.end();
-      rooms.delete(element);
-    }
-    for (const element of named("channel")) {
+    const before = live;
+    live = named("channel").map((element) => {
       if (!rooms.has(element)) rooms.set(element, new Room(element, page));
-    }
-    for (const room of rooms.values()) room.scan();
+      return rooms.get(element);
+    });
+    for (const room of before) if (!live.includes(room)) room.end();
+    for (const room of live) before.includes(room) ? room.scan() : room.begin();
   },
 };
 

@@ -42,10 +42,10 @@ export type XanoChannelListeners<Payload = unknown, Data = unknown, Extras = Rec
 
 /**
  * Options of {@link useChannel}. Components that use one channel share it: it is joined once, with what
- * any of them wants.
+ * any of them wants. There is no `idleTimeout`: a name that becomes null leaves the channel.
  */
 export interface UseChannelOptions<Payload = unknown, Data = unknown, Extras = Record<string, unknown>>
-  extends XanoRealtimeChannelOptions {
+  extends Omit<XanoRealtimeChannelOptions, "idleTimeout"> {
   /** How many messages, and how many events, to keep: the newest. Default: 100; with 0 they cause no rendering. */
   limit?: number;
   /**

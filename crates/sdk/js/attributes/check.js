@@ -29,7 +29,7 @@ export function check(root) {
 
 function judge(element, attribute, value) {
   const name = attribute.slice(PREFIX.length);
-  const [place, values] = RULES[name] ?? [];
+  const [place, values] = Object.hasOwn(RULES, name) ? RULES[name] : [];
   if (!place) {
     const [nearest] = Object.keys(RULES).sort((one, other) => distance(one, name) - distance(other, name));
     complain(element, `There is no attribute ${attribute}. Did you mean ${PREFIX}${nearest}?`, "warn");

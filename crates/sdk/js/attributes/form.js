@@ -17,8 +17,9 @@ export function listen(roomOf) {
   addEventListener("keydown", (event) => {
     const { form, localName } = event.target;
     if (localName !== "textarea" || !isOurs(form)) return;
-    // Enter also ends a word in an input method, and on a phone there is no other way to begin a line.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    // Enter that ends a word in an input method has another code, in Safari nothing else tells. On a phone
+    // there is no other way to begin a line.
+    if (event.keyCode !== ENTER || event.shiftKey) return;
     if (!matchMedia("(pointer: fine)").matches) return;
     event.preventDefault();
     form.requestSubmit();
@@ -27,10 +28,8 @@ export function listen(roomOf) {
 
 /** Gives the fields that stay what was in them before the page was left. */
 export function remember(form) {
-  for (const field of named("keep", form)) field.value ||= kept(KEEP + field.name) ?? "";
-  if (form.querySelector("[type=password],[type=file]")) {
-    complain(form, "Passwords and files are not sent to a channel; these fields are left out.");
-  }
+  for (const field of keepers(form)) field.value ||= kept(KEEP + field.name) ?? "";
+  if ([...form.elements].some(isSecret)) complain(form, "Passwords and files are not sent to a channel.");
 }
 
 /** What a form says: its payload, and what is to be emptied; null where nothing is written in it. */
@@ -48,7 +47,7 @@ export function read(form) {
 
 /** Empties the fields, and gives back what undoes that as long as nothing new is written. */
 export function empty(form, written) {
-  for (const field of named("keep", form)) keep(KEEP + field.name, field.value);
+  for (const field of keepers(form)) keep(KEEP + field.name, field.value);
   const before = written.map(({ value }) => value);
   const set = (values) =>
     written.forEach((field, at) => {
@@ -67,7 +66,7 @@ export function empty(form, written) {
 function toPayload(form, written) {
   const how = form.closest(FORM) ?? form.querySelector(FORM);
   if (attribute(how, "form") === "text") return written[0]?.value.trim();
-  const secret = new Set([...form.elements].filter(({ type }) => /^(password|file)$/.test(type)).map(({ name }) => name));
+  const secret = new Set([...form.elements].filter(isSecret).map(({ name }) => name));
   const fields = new Map();
   for (const [name, value] of new FormData(form)) {
     if (!name || secret.has(name) || CAPTCHA.test(name)) continue;
@@ -77,6 +76,15 @@ function toPayload(form, written) {
   return fields.size ? Object.fromEntries(fields) : undefined;
 }
 
+/** The fields that stay; what is in a password's is nowhere but there. */
+function keepers(form) {
+  return named("keep", form).filter((field) => !isSecret(field));
+}
+
+function isSecret({ type }) {
+  return /^(password|file)$/.test(type);
+}
+
 /** Whether it is for words. */
 function isWritten({ localName, type, disabled }) {
   return !disabled && (localName === "textarea" || /^(text|search|url|email|tel|number)$/.test(type));
@@ -84,5 +92,6 @@ function isWritten({ localName, type, disabled }) {
 
 const FORM = "[data-xano-form]";
 const KEEP = "xano-keep:";
+const ENTER = 13;
 /** What bot checks put into forms. */
-const CAPTCHA = /^(cf-turnstile|g-recaptcha|h-captcha)-response$/;
+const CAPTCHA = /^(cf-turnstile|[gh]-(re)?captcha)-response$/;

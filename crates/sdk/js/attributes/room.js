@@ -25,9 +25,14 @@ export class Room {
     this.#page = page;
     this.#gap = this.#find("gap")[0]?.cloneNode(true);
     this.#gap?.removeAttribute("data-xano-gap");
+  }
+
+  /** Joins; once more where the element was out of the page, with the rows that it had. */
+  begin() {
+    const { problem } = this.#page;
     this.scan();
     this.#setState("connecting");
-    if (page.problem) this.#fail({ message: page.problem });
+    if (problem) this.#fail({ message: problem });
     else this.#open();
   }
 
@@ -258,7 +263,7 @@ const CURES = {
   channel_not_found: "Create the channel in the realtime settings, or correct data-xano-channel.",
   anonymous_join_refused: "Switch Anonymous Clients on in the channel's settings, or give the script a token.",
   messaging_disabled: "Switch Client Public Messaging on in the channel's settings.",
-  authentication_required: "The channel takes messages from people who are logged in only: give the script a token.",
+  authentication_required: "Give the script a token.",
   invalid_channel_name: "Correct data-xano-channel.",
   unknown_hash: "Copy the connection hash again, and see whether realtime is switched on.",
   invalid_token: "The visitor has to log in again.",

@@ -50,7 +50,8 @@ export function fill(row, action) {
 export function find(action, paths) {
   for (const path of paths.split("|")) {
     const value = path.trim().split(".").reduce(step, action);
-    if (value !== undefined && value !== null && value !== "") return value;
+    // Blanks are nothing too, or nobody would be seen to have written it.
+    if (typeof value === "string" ? value.trim() : value != null) return value;
   }
   return undefined;
 }
@@ -78,7 +79,7 @@ function toTime(date, kind) {
   const today = date.toDateString() === new Date().toDateString();
   const style = {};
   if (kind !== "date") style.timeStyle = "short";
-  if (kind === "date" || kind === "datetime" || (kind !== "time" && !today)) style.dateStyle = "medium";
+  if (/date/.test(kind) || (kind !== "time" && !today)) style.dateStyle = "medium";
   try {
     return date.toLocaleString(document.documentElement.lang || undefined, style);
   } catch {
