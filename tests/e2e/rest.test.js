@@ -20,6 +20,7 @@ const ELSEWHERE = [
   "Streams: a listener that throws",
   "Streams: bound",
   "Subclasses",
+  "The default import",
   "The stored realtime token",
 ];
 

@@ -166,6 +166,13 @@ describe("switching to our SDK", () => {
     assert.equal(stdout.trim(), "1");
   });
 
+  test("there is no default import, and all names come by a star", async () => {
+    const [theirs, ours] = [await import("@xano/js-sdk"), await import("../../dist/index.js")];
+    assert.ok(theirs.default.XanoClient);
+    assert.equal("default" in ours, false);
+    assert.ok(ours.XanoClient);
+  });
+
   test("two clients with a storage each do not meet", async () => {
     const make = (token) => new XanoNodeClient({ apiGroupBaseUrl: recorder.origin, authToken: token });
     recorder.take();
