@@ -1,28 +1,20 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Line } from "./support/line.js";
 import { Page, ROOM } from "./support/page.js";
 import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const run = promisify(execFile);
 
 describe("continuity in a browser", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   const openLine = async (t, to = server) => {
     const line = await Line.to(to);

@@ -1,26 +1,18 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { launchBrowser, openTab } from "./support/browser.js";
+import { openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 describe("a page that nobody uses", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   const open = async (t) => {
     const page = await openTab(browser, `${server.origin}/healthz`);

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { launchBrowser } from "./support/browser.js";
 import { ReactPage, bundle, installReact } from "./support/react.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const run = promisify(execFile);
@@ -37,15 +36,7 @@ const EMPTY = "<p>no channel 0 0 0 null false unknown false idle";
 describe("xano-realtime/react on a server", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   const render = async (t, entry) => {
     const folder = await installReact(t, { "app.jsx": APP, "entry.jsx": entry });

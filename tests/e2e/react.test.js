@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { REACT_18, ROOM, ROOM_JSX, ReactPage, joinFromNode } from "./support/react.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 describe("xano-realtime/react: who uses a channel", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   const open = (t, code, options) => ReactPage.open(t, browser, server, ROOM_JSX + code, options);
   const join = (t, name) => joinFromNode(t, server, name);

@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { launchBrowser, openTab } from "./support/browser.js";
+import { openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const run = promisify(execFile);
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -22,15 +22,7 @@ const INSTALL = blocks("sh").find((block) => block.startsWith("npm pack"));
 describe("README.md", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   const here = (code) => code.replaceAll("http://localhost:8787", server.origin).replaceAll("CONNECTION_HASH", server.hash);
 

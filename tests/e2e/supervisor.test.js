@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser, launchThriftyBrowser, openTab } from "./support/browser.js";
+import { launchThriftyBrowser, openTab } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Line } from "./support/line.js";
 import { Page } from "./support/page.js";
 import { RawTab } from "./support/raw-tab.js";
 import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 import { StagedServer } from "./support/staged-server.js";
 
 const LOGIN = "<!doctype html><title>Welcome to our guest network</title><form></form>";
@@ -15,15 +16,7 @@ const PORTAL = `HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: ${
 describe("whatever happens to the connection of a page in a real browser", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
 
   /** A tab whose clock can be moved. It must be there before the SDK has set a timer. */
   const withClock = async (...where) => {
@@ -208,15 +201,7 @@ describe("whatever happens to the connection of a page in a real browser", () =>
 describe("a tab that the browser hides, freezes or puts away", () => {
   let browser;
   let server;
-
-  before(async () => {
-    browser = await launchThriftyBrowser();
-    server = await Server.start();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made), launchThriftyBrowser);
 
   const open = async (t) => {
     const line = await Line.to(server);
