@@ -136,7 +136,7 @@ export const calls = [
     differs: "Network errors in Node.js", place: "node", ours: [["GET", "/api:1/half"]],
   }),
   call("an answer that does not come in time", async ({ make, see }) =>
-    see(await make({ customAxiosRequestConfig: { timeout: 200 } }).get("/silent"))),
+    see(await make({ customAxiosRequestConfig: { timeout: 600 } }).get("/silent"))),
   call("a request that is called off", async ({ make, see }) => {
     const controller = new AbortController();
     const answer = make({ customAxiosRequestConfig: { signal: controller.signal } }).get("/late");
