@@ -1,9 +1,11 @@
 //! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
+mod greeting;
 mod handshake;
 mod listener;
 mod timed;
 
+use std::io;
 use std::mem;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -28,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use self::greeting::{Greeting, greet};
 use self::handshake::realtime;
 pub use self::listener::{Listener, ServeError};
 use self::timed::Timed;
@@ -71,7 +74,7 @@ pub enum TokenExpiry {
 #[derive(Clone)]
 struct Reception {
     router: Router,
-    node: Arc<Node>,
+    front: Arc<Front>,
     /// HTTP connections there may be at once.
     handshakes: Arc<Semaphore>,
     handshake_timeout: Duration,
@@ -85,13 +88,13 @@ struct Reception {
 /// over its window, while the others still hear whether this node is ready; these at the end.
 pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let node = Arc::clone(&front.node);
-    let router = router(front, listener.metrics_public);
+    let router = router(front.clone(), listener.metrics_public);
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
     let reception = Reception {
         router,
-        node: Arc::clone(&node),
+        front: Arc::new(front),
         handshakes,
         handshake_timeout,
         tls,
@@ -133,7 +136,7 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
 fn router(front: Front, metrics_public: bool) -> Router {
     let Front { node, admin, accounts, .. } = front.clone();
     let mut router = Router::new()
-        .route("/rt/", get(realtime))
+        .route(REALTIME, get(realtime))
         .route("/rt/{*hash}", get(realtime))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -171,7 +174,7 @@ impl Reception {
         if let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() {
             return Some(permit);
         }
-        self.node.metrics().limit_reached(Limit::Handshakes);
+        self.front.node.metrics().limit_reached(Limit::Handshakes);
         // It is never closed.
         Arc::clone(&self.handshakes).acquire_owned().await.ok()
     }
@@ -179,18 +182,29 @@ impl Reception {
 
 async fn accept(socket: &TcpListener, reception: &Reception) {
     let mut failing = false;
+    let mut buffer = vec![0; MAX_HEAD];
+    let mut permit = reception.permit().await;
     loop {
-        let permit = reception.permit().await;
         match socket.accept().await {
             Ok((stream, peer)) => {
                 if mem::take(&mut failing) {
                     tracing::info!("connections are accepted again");
                 }
-                let served = serve_connection(stream, peer.ip(), reception.clone());
+                let peer = peer.ip();
+                let stream = match welcome(stream, peer, reception, &mut buffer) {
+                    Ok(Some(stream)) => stream,
+                    Ok(None) => continue,
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection was gone at once");
+                        continue;
+                    }
+                };
+                let served = serve_connection(stream, peer, reception.clone());
                 tokio::spawn(async move {
                     served.await;
                     drop(permit);
                 });
+                permit = reception.permit().await;
             }
             Err(error) => {
                 // Most likely there are no file descriptors left; some come back in a moment.
@@ -203,17 +217,34 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "a connection was gone at once");
+/// Answers a new connection at once if that can be done, and else says what is to be served.
+fn welcome(
+    stream: TcpStream,
+    peer: IpAddr,
+    reception: &Reception,
+    buffer: &mut [u8],
+) -> io::Result<Option<Timed<TcpStream>>> {
+    stream.set_nodelay(true)?;
+    if reception.tls.is_some() {
+        return Ok(Some(Timed::new(stream, WRITE_TIMEOUT)));
     }
-    let node = Arc::clone(&reception.node);
+    match greet(stream.into_std()?, peer, reception, buffer) {
+        Greeting::Done => Ok(None),
+        Greeting::Http(stream, received) => {
+            let stream = TcpStream::from_std(stream)?;
+            Ok(Some(Timed::new(stream, WRITE_TIMEOUT).after(received)))
+        }
+    }
+}
+
+async fn serve_connection(stream: Timed<TcpStream>, peer: IpAddr, reception: Reception) {
+    let node = Arc::clone(&reception.front.node);
     let metrics = node.metrics();
     let patience = reception.handshake_timeout;
     let result = match reception.tls.clone() {
         None => serve_http(stream, peer, reception).await,
-        Some(tls) => match timeout(patience, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, reception).await,
+        Some(tls) => match timeout(patience, tls.acceptor().accept(stream.into_parts().0)).await {
+            Ok(Ok(stream)) => serve_http(Timed::new(stream, WRITE_TIMEOUT), peer, reception).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {
                 metrics.limit_reached(Limit::HandshakeTime);
@@ -232,30 +263,29 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, reception: Reception)
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: S, peer: IpAddr, reception: Reception) -> hyper::Result<()>
+async fn serve_http<S>(stream: Timed<S>, peer: IpAddr, reception: Reception) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let Reception { router, node, trusted, mut stopped, handshake_timeout, .. } = reception;
+    let Reception { router, front, trusted, mut stopped, handshake_timeout, .. } = reception;
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
         request.extensions_mut().insert(peer);
-        let (answer, node) = (router.call(request), Arc::clone(&node));
+        let (answer, front) = (router.call(request), Arc::clone(&front));
         async move {
             let answer = answer.await;
             if let Ok(response) = &answer {
-                node.metrics().answered(response.status().as_u16());
+                front.node.metrics().answered(response.status().as_u16());
             }
             answer
         }
     });
-    let stream = TokioIo::new(Timed::new(stream, WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(handshake_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(stream, service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
@@ -302,6 +332,8 @@ async fn metrics(
     }
 }
 
+/// Where WebSocket is spoken; the connection hash follows.
+const REALTIME: &str = "/rt/";
 /// Where the default API group is.
 const AUTH: &str = "/api:main/auth";
 /// Prometheus's text format.

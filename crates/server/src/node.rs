@@ -198,7 +198,7 @@ impl Node {
 
     /// Takes a place for a connection from `peer`, or says which limit there is none for.
     pub fn place(&self, peer: PeerAddress) -> Result<Place, Limit> {
-        self.places.take(peer).inspect_err(|limit| self.metrics.limit_reached(*limit))
+        self.places.take(peer)
     }
 
     /// What is counted.

@@ -231,7 +231,13 @@ impl Shard {
         }
         let mut received = accepted.received;
         self.decode(key, &mut received);
-        self.read(key.index, true);
+        // A plain socket says by itself that it has something; TLS may have read it already.
+        if self
+            .connection(key)
+            .is_some_and(|connection| !connection.stream.short_read_means_empty())
+        {
+            self.read(key.index, true);
+        }
     }
 
     /// Acts on what writing brought about.

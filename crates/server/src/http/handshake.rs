@@ -6,7 +6,7 @@ use axum::http::header::{
     CONNECTION, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use hub::{Identity, Limit, SessionId};
@@ -18,20 +18,36 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::timed::Timed;
-use super::{Front, TokenExpiry};
+use super::{Front, REALTIME, TokenExpiry};
 use crate::auth::{Verified, Verifier};
-use crate::metrics::Handshake;
+use crate::metrics::{Handshake, Metrics};
 use crate::node::Node;
-use crate::origin::AllowedOrigins;
 use crate::peer::PeerAddress;
 use crate::places::Place;
 use crate::transport::{Accepted, AcceptedStream};
 
-/// What a handshake asked for.
-struct Admission {
+/// A handshake that nothing speaks against.
+pub(super) struct Admission {
     connection_hash: String,
-    bearer: Bearer,
+    accept: HeaderValue,
+    /// The token, if there is one: the sub-protocol that was asked for first.
+    token: Option<HeaderValue>,
     place: Place,
+}
+
+/// A handshake that is not to succeed.
+pub(super) enum Refusal {
+    NotWebSocket,
+    Draining,
+    /// This origin's pages may not connect.
+    WrongOrigin(String),
+    Full(Limit),
+}
+
+/// A connection whose handshake is answered, and what its client sent right behind it.
+pub(super) struct Arrived {
+    pub(super) stream: AcceptedStream,
+    pub(super) received: Vec<u8>,
 }
 
 /// Who opens a connection, as far as its token says.
@@ -44,72 +60,156 @@ struct Bearer {
 
 /// The WebSocket handshake. A wrong hash is told to the client behind it, where browsers can read it.
 pub(super) async fn realtime(
-    State(Front { node, verifier, origins, expiry, .. }): State<Front>,
+    State(front): State<Front>,
     Extension(peer): Extension<PeerAddress>,
     mut request: Request,
 ) -> Response {
     // A question for the head of the answer comes here too.
-    let is_get = request.method() == Method::GET;
-    let Some(accept) = handshake_answer(request.headers()).filter(|_| is_get) else {
-        node.metrics().handshake(Handshake::NotWebSocket);
-        let headers =
-            [(UPGRADE, "websocket"), (CONNECTION, "upgrade"), (SEC_WEBSOCKET_VERSION, "13")];
-        let text = "This address speaks WebSocket (version 13) only.\n";
-        return (StatusCode::UPGRADE_REQUIRED, headers, text).into_response();
+    let admission = match request.method() {
+        &Method::GET => admit(&front, peer, request.uri(), request.headers()),
+        _ => Err(Refusal::NotWebSocket),
     };
-    if !node.is_ready() {
-        node.metrics().handshake(Handshake::Draining);
-        return (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n")
-            .into_response();
-    }
-    if let Some(refusal) = refuse_origin(&origins, request.headers()) {
-        node.metrics().handshake(Handshake::WrongOrigin);
-        return refusal;
-    }
+    let admission = match admission {
+        Ok(admission) => admission,
+        Err(refusal) => return refusal.answer(front.node.metrics()),
+    };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "This connection cannot be upgraded.\n").into_response();
     };
-    let place = match node.place(peer) {
-        Ok(place) => place,
-        Err(limit) => return full(&node, limit),
-    };
-    let token = first_protocol(request.headers());
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(token) = &token {
-        // Browsers end a connection whose only sub-protocol, the token, is not given back.
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, token.clone());
-    }
-    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
-    // old clients like a server that is away, and they would come back for ever.
-    let connection_hash = request.uri().path().strip_prefix("/rt/").unwrap_or_default().to_owned();
+    response.headers_mut().extend(admission.headers());
     tokio::spawn(async move {
-        match upgrade.await {
-            Ok(upgraded) => {
-                let mut bearer = identify(&verifier, token.as_ref()).await;
-                if expiry == TokenExpiry::Ignore {
-                    bearer.valid_until = None;
-                }
-                let admission = Admission { connection_hash, bearer, place };
-                hand_over(upgraded, &node, admission);
-            }
+        let arrived = match upgrade.await {
+            Ok(upgraded) => take_over(upgraded),
             Err(error) => {
-                node.metrics().handshake(Handshake::Broken);
-                tracing::debug!(%error, "a connection broke during its handshake");
+                front.node.metrics().handshake(Handshake::Broken);
+                return tracing::debug!(%error, "a connection broke during its handshake");
             }
+        };
+        if let Some(arrived) = arrived {
+            admission.hand_over(arrived, &front).await;
         }
     });
     response
 }
 
+/// Judges a handshake, and keeps a place for it.
+pub(super) fn admit(
+    front: &Front,
+    peer: PeerAddress,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Admission, Refusal> {
+    let accept = handshake_answer(headers).ok_or(Refusal::NotWebSocket)?;
+    if !front.node.is_ready() {
+        return Err(Refusal::Draining);
+    }
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        if !front.origins.allows(origin) {
+            return Err(Refusal::WrongOrigin(origin.to_owned()));
+        }
+    }
+    let place = front.node.place(peer).map_err(Refusal::Full)?;
+    // Not even text, or none at all, it is still a hash that nobody knows: an HTTP error would look to
+    // old clients like a server that is away, and they would come back for ever.
+    let connection_hash = uri.path().strip_prefix(REALTIME).unwrap_or_default().to_owned();
+    Ok(Admission { connection_hash, accept, token: first_protocol(headers), place })
+}
+
+impl Admission {
+    /// What the answer says.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        // Browsers end a connection whose only sub-protocol, the token, is not given back.
+        let token = self.token.clone().map(|token| (SEC_WEBSOCKET_PROTOCOL, token));
+        let headers = [
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_ACCEPT, self.accept.clone()),
+        ];
+        headers.into_iter().chain(token)
+    }
+
+    /// Whether it has to be found out who connects.
+    pub(super) const fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Finds out who connects, and gives the connection to its shard.
+    pub(super) async fn hand_over(self, arrived: Arrived, front: &Front) {
+        let mut bearer = identify(&front.verifier, self.token.as_ref()).await;
+        if front.expiry == TokenExpiry::Ignore {
+            bearer.valid_until = None;
+        }
+        self.open(arrived, &front.node, bearer);
+    }
+
+    /// Gives the connection of somebody without a token to its shard.
+    pub(super) fn hand_over_stranger(self, arrived: Arrived, front: &Front) {
+        self.open(arrived, &front.node, Bearer::default());
+    }
+
+    fn open(self, Arrived { stream, received }: Arrived, node: &Node, bearer: Bearer) {
+        let mut id = [0; 16];
+        if let Err(error) = getrandom::fill(&mut id) {
+            return tracing::error!(%error, "there are no random bytes for a session's id");
+        }
+        node.metrics().handshake(Handshake::Accepted);
+        node.accept(Accepted {
+            stream,
+            received,
+            connection_hash: self.connection_hash,
+            id: SessionId::from_random(id),
+            identity: bearer.identity,
+            ends: bearer.valid_until,
+            token_refused: bearer.refused,
+            place: self.place,
+        });
+    }
+}
+
+impl Refusal {
+    /// What the client is told in HTTP.
+    fn answer(self, metrics: &Metrics) -> Response {
+        metrics.handshake(match self {
+            Self::NotWebSocket => Handshake::NotWebSocket,
+            Self::Draining => Handshake::Draining,
+            Self::WrongOrigin(_) => Handshake::WrongOrigin,
+            Self::Full(_) => Handshake::Full,
+        });
+        match self {
+            Self::NotWebSocket => {
+                let headers = [
+                    (UPGRADE, "websocket"),
+                    (CONNECTION, "upgrade"),
+                    (SEC_WEBSOCKET_VERSION, "13"),
+                ];
+                let text = "This address speaks WebSocket (version 13) only.\n";
+                (StatusCode::UPGRADE_REQUIRED, headers, text).into_response()
+            }
+            Self::Draining => {
+                (StatusCode::SERVICE_UNAVAILABLE, "This server is about to stop.\n").into_response()
+            }
+            Self::WrongOrigin(origin) => {
+                tracing::debug!(origin, "a page of an origin that is not allowed was refused");
+                let text = format!(
+                    "Pages of {origin} may not connect to this server. Its operator can let them, with \
+                     --allow-origin {origin}\n"
+                );
+                (StatusCode::FORBIDDEN, text).into_response()
+            }
+            Self::Full(limit) => {
+                metrics.limit_reached(limit);
+                full(limit)
+            }
+        }
+    }
+}
+
 /// No place is left. This is told in HTTP and not in a close frame, because old clients wait longer
 /// after each handshake that fails, but only a second after one that did not.
-fn full(node: &Node, limit: Limit) -> Response {
-    node.metrics().handshake(Handshake::Full);
+fn full(limit: Limit) -> Response {
     let (status, text) = match limit {
         Limit::ConnectionsPerAddress => {
             (StatusCode::TOO_MANY_REQUESTS, "Your address has too many connections already.\n")
@@ -117,20 +217,6 @@ fn full(node: &Node, limit: Limit) -> Response {
         _ => (StatusCode::SERVICE_UNAVAILABLE, "This server has no room for more connections.\n"),
     };
     (status, [(RETRY_AFTER, RETRY_SECONDS)], text).into_response()
-}
-
-/// What a page hears that must not connect. Programs that are no browsers name no origin.
-fn refuse_origin(origins: &AllowedOrigins, headers: &HeaderMap) -> Option<Response> {
-    let origin = headers.get(ORIGIN)?.to_str().unwrap_or_default();
-    if origins.allows(origin) {
-        return None;
-    }
-    tracing::debug!(origin, "a page of an origin that is not allowed was refused");
-    let text = format!(
-        "Pages of {origin} may not connect to this server. Its operator can let them, with \
-         --allow-origin {origin}\n"
-    );
-    Some((StatusCode::FORBIDDEN, text).into_response())
 }
 
 /// A token that names nobody does not keep its bearer out: it is told, and goes on as anonymous.
@@ -145,43 +231,33 @@ async fn identify(verifier: &Verifier, token: Option<&HeaderValue>) -> Bearer {
     }
 }
 
-fn hand_over(upgraded: Upgraded, node: &Node, admission: Admission) {
+/// The socket below an HTTP connection.
+fn take_over(upgraded: Upgraded) -> Option<Arrived> {
     let taken = match upgraded.downcast::<TokioIo<Timed<TcpStream>>>() {
         Ok(parts) => {
-            let tcp = parts.io.into_inner().into_inner().into_std();
-            tcp.map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf))
+            let (tcp, rest) = parts.io.into_inner().into_parts();
+            tcp.into_std().map(|tcp| (AcceptedStream::Plain(tcp), parts.read_buf, rest))
         }
         Err(upgraded) => match upgraded.downcast::<TokioIo<Timed<TlsStream<TcpStream>>>>() {
             Ok(parts) => {
-                let (tcp, tls) = parts.io.into_inner().into_inner().into_inner();
-                tcp.into_std().map(|tcp| (AcceptedStream::Tls(tcp, Box::new(tls)), parts.read_buf))
+                let (stream, rest) = parts.io.into_inner().into_parts();
+                let (tcp, tls) = stream.into_inner();
+                tcp.into_std()
+                    .map(|tcp| (AcceptedStream::Tls(tcp, Box::new(tls)), parts.read_buf, rest))
             }
-            Err(_) => return tracing::error!("an upgraded connection is of an unknown kind"),
+            Err(_) => {
+                tracing::error!("an upgraded connection is of an unknown kind");
+                return None;
+            }
         },
     };
-    let (stream, received) = match taken {
-        Ok((stream, received)) => (stream, received.to_vec()),
+    match taken {
+        Ok((stream, read, rest)) => Some(Arrived { stream, received: [&read, &*rest].concat() }),
         Err(error) => {
-            return tracing::warn!(%error, "a connection could not be handed to its shard");
+            tracing::warn!(%error, "a connection could not be handed to its shard");
+            None
         }
-    };
-    let mut id = [0; 16];
-    if let Err(error) = getrandom::fill(&mut id) {
-        return tracing::error!(%error, "there are no random bytes for a session's id");
     }
-    let id = SessionId::from_random(id);
-    node.metrics().handshake(Handshake::Accepted);
-    let Admission { connection_hash, bearer, place } = admission;
-    node.accept(Accepted {
-        stream,
-        received,
-        connection_hash,
-        id,
-        identity: bearer.identity,
-        ends: bearer.valid_until,
-        token_refused: bearer.refused,
-        place,
-    });
 }
 
 /// The `Sec-WebSocket-Accept` that goes with the request's key; `None` if it is no right handshake.

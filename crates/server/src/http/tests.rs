@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::auth::{ForeignIssuers, KeyRing, SigningKey};
 use crate::node::NodeOptions;
 
 /// A connection to a server that counts what it is sent, and gives the text back.
@@ -31,17 +32,29 @@ impl Peer {
             .route("/", post(|body: Bytes| async move { body }))
             .route("/slow", get(|| async { sleep(Duration::from_secs(20)).await }))
             .layer(middleware::from_fn_with_state(Arc::clone(&node), in_time));
+        let own = Arc::new(KeyRing::from(SigningKey::from_random([42; 32])));
+        let verifier =
+            Verifier::new(own, ForeignIssuers::default()).expect("there are no other keys");
+        let front = Front {
+            node: Arc::clone(&node),
+            verifier: Arc::new(verifier),
+            origins: Arc::default(),
+            expiry: TokenExpiry::Ignore,
+            admin: None,
+            accounts: None,
+        };
         let (stream, other) = duplex(room);
         let (stop, stopped) = watch::channel(());
         let reception = Reception {
             router,
-            node: Arc::clone(&node),
+            front: Arc::new(front),
             handshakes: Arc::new(Semaphore::new(1)),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             tls: None,
             trusted: Arc::default(),
             stopped,
         };
+        let other = Timed::new(other, WRITE_TIMEOUT);
         let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), reception));
         Self { stream, served, stop, node }
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use tokio::time::{Sleep, sleep};
 /// not keep an answer in memory for long.
 pub(super) struct Timed<S> {
     stream: S,
+    /// What was read from the stream before, and is to be read again.
+    received: Vec<u8>,
     limit: Duration,
     /// Runs while something waits to be written.
     waiting: Option<Pin<Box<Sleep>>>,
@@ -21,11 +24,17 @@ pub(super) struct Timed<S> {
 
 impl<S> Timed<S> {
     pub(super) const fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+        Self { stream, received: Vec::new(), limit, waiting: None }
     }
 
-    pub(super) fn into_inner(self) -> S {
-        self.stream
+    /// The same, behind what was read from it already.
+    pub(super) fn after(self, received: Vec<u8>) -> Self {
+        Self { received, ..self }
+    }
+
+    /// The stream, and what is still to be read again.
+    pub(super) fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.received)
     }
 
     /// Lets a write wait, unless it has for too long.
@@ -44,7 +53,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.received.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let count = self.received.len().min(buffer.remaining());
+        let rest = self.received.split_off(count);
+        buffer.put_slice(&mem::replace(&mut self.received, rest));
+        Poll::Ready(Ok(()))
     }
 }
 

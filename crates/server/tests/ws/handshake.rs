@@ -96,6 +96,23 @@ fn frames_right_behind_the_handshake_are_read() {
 }
 
 #[test]
+fn much_right_behind_an_unusual_handshake_is_read_too() {
+    let server = Server::start(vec![open("room")]);
+    let many = "X-Proxy: there are many\r\n".repeat(70);
+    let mut request = handshake(HASH, &many).into_bytes();
+    request.extend(text_frame(&join("room", false, false)));
+    let payload = format!("\"{}\"", "x".repeat(1_000));
+    for _ in 0..10 {
+        request.extend(text_frame(&message("room", &payload)));
+    }
+    let mut client = Raw { tcp: server.tcp() };
+    client.send(&request);
+    assert!(read_head(&mut client.tcp).starts_with("HTTP/1.1 101 "));
+    assert_eq!(client.read_json()["action"], "join");
+    (0..10).for_each(|_| assert_eq!(client.read_json()["action"], "message"));
+}
+
+#[test]
 fn a_handshake_byte_by_byte_is_a_handshake() {
     let server = Server::start(vec![open("room")]);
     let mut client = Raw { tcp: server.tcp() };
