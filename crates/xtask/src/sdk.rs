@@ -114,9 +114,19 @@ fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
     let mut output = bindgen.generate_output().context("wasm-bindgen refused the SDK's module")?;
     let mut glue = output.js().to_owned();
     if flavour == Flavour::Release {
-        for (number, import) in output.wasm_mut().imports.iter_mut().enumerate() {
+        // What is not defined there is of the SDK's own JavaScript, where names are short.
+        let imports = output.wasm_mut().imports.iter_mut();
+        for (number, import) in imports.filter(|it| it.module == GLUE).enumerate() {
             glue = rename_import(&glue, &import.name, number)?;
             import.name = number.to_string();
+        }
+        let mut exports: Vec<_> = output.wasm_mut().exports.iter_mut().collect();
+        // Some names are the beginning of others.
+        exports.sort_by_key(|export| std::cmp::Reverse(export.name.len()));
+        for (number, export) in exports.iter_mut().filter(|it| is_invoke(&it.name)).enumerate() {
+            let name = format!("invoke{number}");
+            glue = glue.replace(&export.name, &name);
+            export.name = name;
         }
     }
     output.emit(&js)?;
@@ -134,6 +144,11 @@ fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
         bail!("wasm-bindgen's glue does not define `{name}` the way this build expects");
     }
     Ok(glue.replace(&key, &format!("{number}: function(")))
+}
+
+/// Whether this is the name of what calls a closure, which is made of those of its types, and hashes.
+fn is_invoke(export: &str) -> bool {
+    export.contains("__convert__closures__")
 }
 
 fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
@@ -306,6 +321,8 @@ fn parse_limit(text: &str) -> Option<usize> {
 }
 
 const CORE: &str = "core.wasm";
+/// Where wasm-bindgen's own functions come from.
+const GLUE: &str = "./core_bg.js";
 const SCRIPT: &str = "xano.min.js";
 const ATTRIBUTES: &str = "xano-attributes.min.js";
 /// Pages find the scripts here when they are opened from disk.

@@ -154,8 +154,8 @@ impl World {
     /// A publication with its number.
     pub(crate) fn publication(&mut self, channel: &str, seq: u64, body: &'static str) {
         let frame = Frame {
-            action: "message".to_owned(),
-            channel: Some(channel.to_owned()),
+            action: "message",
+            channel: Some(channel),
             seq: Some(seq),
             news: News::None,
             body,
@@ -222,8 +222,8 @@ impl World {
         news: News<&'static str>,
     ) {
         let frame = Frame {
-            action: action.to_owned(),
-            channel: channel.map(str::to_owned),
+            action,
+            channel,
             seq: None,
             news,
             body,
