@@ -1,6 +1,6 @@
 //! Everything around the client.
 
-use protocol::{Action, ClientFrame, ClientOptions, Resume};
+use protocol::{Action, ClientFrame, ClientOptions, JoinRequest, Resume};
 use sdk::{
     ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener,
     Moment, News, Outgoing, Output, PingInterval, Refused, Request,
@@ -349,6 +349,8 @@ fn text(outgoing: &Outgoing) -> String {
             return serde_json::to_string(&ping).unwrap();
         }
         Outgoing::Join { channel, request } => {
+            assert!(request.batch, "every join takes what comes together as one message");
+            let request = JoinRequest { batch: false, ..request.clone() };
             (Action::Join, channel, serde_json::to_value(request).unwrap())
         }
         Outgoing::Leave { channel } => (Action::Leave, channel, json!(null)),
