@@ -28,7 +28,9 @@ use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Event, Moment, Output};
+use crate::{
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Event, Moment, Output,
+};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]

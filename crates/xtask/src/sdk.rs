@@ -128,6 +128,13 @@ fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
             glue = glue.replace(&export.name, &name);
             export.name = name;
         }
+        // Nobody disposes of these objects, and every browser that is built for has the other.
+        glue = cut(&glue, "if (Symbol.dispose)", "\n")?;
+        glue = cut(
+            &glue,
+            "if (!('encodeInto' in cachedTextEncoder)) {",
+            "};\n                        }",
+        )?;
     }
     output.emit(&js)?;
     fs::write(js.join("core.js"), glue)?;
@@ -149,6 +156,20 @@ fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
 /// Whether this is the name of what calls a closure, which is made of those of its types, and hashes.
 fn is_invoke(export: &str) -> bool {
     export.contains("__convert__closures__")
+}
+
+/// The glue without what begins and ends so.
+fn cut(glue: &str, begin: &str, end: &str) -> Result<String> {
+    let mut parts = glue.split(begin);
+    let mut left = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once(end).context("wasm-bindgen's glue has changed")?;
+        left.push_str(rest);
+    }
+    if left.len() == glue.len() {
+        bail!("wasm-bindgen's glue has no `{begin}` any more: it need not be cut");
+    }
+    Ok(left)
 }
 
 fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {

@@ -221,13 +221,7 @@ impl World {
         body: &'static str,
         news: News<&'static str>,
     ) {
-        let frame = Frame {
-            action,
-            channel,
-            seq: None,
-            news,
-            body,
-        };
+        let frame = Frame { action, channel, seq: None, news, body };
         self.client.handle_frame(socket, frame, self.now);
         self.drain();
     }
