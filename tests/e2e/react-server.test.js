@@ -69,7 +69,7 @@ describe("xano-realtime/react on a server", () => {
     assert.equal(seen.eager, `${EMPTY} client</p>`);
     assert.equal(seen.none, seen.lazy);
     assert.deepEqual(seen.before, { made: 0, sockets: 0, modules: 0 });
-    assert.deepEqual(seen.after, { made: 1, sockets: 0, modules: 2 }, "a client that is made beforehand has its module, and still no socket");
+    assert.deepEqual(seen.after, { made: 1, sockets: 0, modules: 4 }, "a client that is made beforehand has its module, and the one that decodes it, each with its instance, and still no socket");
   });
 
   test("the page takes over what the server rendered, without a word, and joins once", async (t) => {
@@ -88,7 +88,7 @@ describe("xano-realtime/react on a server", () => {
     const page = await ReactPage.open(t, browser, server, "", { begin, html });
     await page.shows(/^channel 0 0 1 null true continuous true connected client$/);
     await page.pass(5_000);
-    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true }]);
+    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true, batch: true }]);
     page.noProblems();
   });
 
