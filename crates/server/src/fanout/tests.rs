@@ -42,7 +42,8 @@ impl Shard {
     }
 
     fn join(&mut self, index: u32, channel: ChannelKey) {
-        self.fanout.attach(&mut self.all, index, channel, CLASS);
+        let reading = Reading { class: CLASS, batch: false };
+        self.fanout.attach(&mut self.all, index, channel, reading);
     }
 
     fn run(&mut self) -> Vec<Effect> {
