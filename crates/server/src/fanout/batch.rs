@@ -114,7 +114,11 @@ mod tests {
     fn texts(seed: usize) -> Vec<Vec<u8>> {
         let sizes = [9, 120, 130, 1_000, 5_000, 16_380, 16_390, 70_000, 9, 9];
         let size = |n: usize| sizes[(n * n + n / 3 + seed) % sizes.len()];
-        let text = |n: usize| format!("{n:>width$}", width = size(n)).into_bytes();
+        let text = |n: usize| {
+            let mut text = format!("{n} ").into_bytes();
+            text.resize(size(n), b'x');
+            text
+        };
         (0..40 + seed).map(text).collect()
     }
 
