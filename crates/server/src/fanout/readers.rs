@@ -21,7 +21,7 @@ pub(super) struct Readers {
     pub(super) queued: bool,
     /// What waits for the readers that want batches, as the last of them got it; kept while there are
     /// others to visit.
-    batch: Option<Box<Batch>>,
+    pub(super) batch: Option<Box<Batch>>,
 }
 
 /// A reader that is behind is one of a log with readers to visit, or `waiting` says how much.

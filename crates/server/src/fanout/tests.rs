@@ -1,5 +1,7 @@
 //! The write path over real sockets whose other ends this test holds.
 
+mod batches;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -48,6 +50,11 @@ impl Shard {
     fn read_as(&mut self, index: u32, channel: ChannelKey, batch: bool) {
         let reading = Reading { class: CLASS, batch };
         self.fanout.attach(&mut self.all, index, channel, reading);
+    }
+
+    /// Says something to who is in a channel, which is for all who watch.
+    fn say(&mut self, channel: ChannelKey, texts: &[&str]) {
+        texts.iter().for_each(|text| self.fanout.announce_presence(channel, text.as_bytes()));
     }
 
     fn run(&mut self) -> Vec<Effect> {
@@ -129,6 +136,10 @@ impl Dice {
 impl Shard {
     /// What a connection's lag counts is what waits at its seats, and who is behind will be visited.
     fn check_counts(&self) {
+        for readers in self.fanout.channels.iter().flatten() {
+            let is_needed = readers.unvisited > 0;
+            assert!(is_needed || readers.batch.is_none(), "batches are kept for others to visit");
+        }
         for (index, connection) in &self.all {
             let mut lag = 0;
             for seat in &connection.seats {
@@ -270,87 +281,6 @@ fn whoever_reads_when_gets_every_frame_of_its_channels_once_and_in_order() {
         assert_eq!(channels, expected[who], "connection {who}");
     }
     assert!((0..CHANNELS as u32).all(|channel| shard.log_len(ChannelKey(channel)) == 0));
-}
-
-#[test]
-fn what_came_together_is_one_message_for_who_wants_that_and_the_others_get_what_they_always_got() {
-    let mut shard = Shard::new();
-    let [plain, wants, late] = [(); 3].map(|()| shard.connect());
-    shard.join(plain, BLUE);
-    for (index, channel) in [(wants, BLUE), (wants, RED), (late, BLUE)] {
-        shard.read_as(index, channel, true);
-    }
-    let mut told = |shard: &mut Shard, index| {
-        let mut bytes = Vec::new();
-        shard.drain(index, &mut bytes);
-        messages(&bytes)
-    };
-    ["1", "2", "3"].map(|text| shard.fanout.announce_presence(BLUE, text.as_bytes()));
-    ["red", "rose"].map(|text| shard.fanout.announce_presence(RED, text.as_bytes()));
-    shard.run();
-    assert_eq!(told(&mut shard, plain), ["1", "2", "3"]);
-    assert_eq!(told(&mut shard, wants), ["[1,2,3]", "[red,rose]"]);
-    assert_eq!(told(&mut shard, late), ["[1,2,3]"]);
-
-    shard.fanout.announce_presence(BLUE, b"4");
-    shard.run();
-    for index in [wants, late] {
-        assert_eq!(told(&mut shard, index), ["4"], "one alone is no array");
-    }
-
-    // What comes in front of an answer is told in front of it; the answer stays alone.
-    ["5", "6"].map(|text| shard.fanout.announce_presence(BLUE, text.as_bytes()));
-    shard.fanout.reply(&mut shard.all[wants as usize], wants, b"answer");
-    ["7", "8"].map(|text| shard.fanout.announce_presence(BLUE, text.as_bytes()));
-    // Who asks no longer has got what it asked for until then.
-    shard.read_as(late, BLUE, false);
-    shard.fanout.announce_presence(BLUE, b"9");
-    shard.run();
-    assert_eq!(told(&mut shard, wants), ["[5,6]", "answer", "[7,8,9]"]);
-    assert_eq!(told(&mut shard, late), ["[5,6,7,8]", "9"]);
-    assert_eq!(shard.log_len(BLUE) + shard.log_len(RED), 0);
-    shard.check_counts();
-}
-
-#[test]
-fn a_batch_that_the_socket_takes_half_of_is_finished() {
-    const FRAME: usize = 1_000;
-    let mut shard = Shard::new();
-    shard.fanout.max_lag = usize::MAX;
-    let index = shard.connect();
-    shard.read_as(index, BLUE, true);
-    let mut said = 0_u32;
-    let mut say = |shard: &mut Shard| {
-        let text = format!("{said} ").into_bytes();
-        said += 1;
-        shard.fanout.announce_presence(BLUE, &[text, vec![b'x'; FRAME]].concat());
-        said
-    };
-    while !shard.all[index as usize].blocked {
-        (0..100).for_each(|_| drop(say(&mut shard)));
-        shard.run();
-        shard.check_counts();
-    }
-    let owed = shard.all[index as usize].outbox.owed();
-    assert!(owed <= hub::batch::MAX_BATCH + 4, "it keeps the rest of one message: {owed}");
-    let lag = shard.all[index as usize].lag;
-    (0..500).for_each(|_| drop(say(&mut shard)));
-    shard.run();
-    assert!(shard.all[index as usize].lag >= lag + 500 * FRAME, "what it does not read is counted");
-    let mut got = Vec::new();
-    while shard.all[index as usize].blocked {
-        shard.drain(index, &mut got);
-        shard.resume(index);
-        shard.check_counts();
-    }
-    shard.run();
-    shard.drain(index, &mut got);
-    let messages = messages(&got);
-    let frames: Vec<_> = messages.iter().flat_map(|message| frames(message)).collect();
-    let numbers = frames.iter().map(|frame| frame.split(' ').next().expect("a number").parse());
-    assert!(numbers.eq((0..said).map(Ok)), "all {said} come once and in order");
-    assert!(messages.len() < frames.len() / 10, "{} messages", messages.len());
-    assert_eq!((shard.all[index as usize].lag, shard.log_len(BLUE)), (0, 0));
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_batch_is_never_larger_than_its_bound() {
             for frame in &frames {
                 last += 1;
                 assert_eq!(
-                    (&frame["seq"], &frame["payload"] == &payload[1..=size]),
+                    (&frame["seq"], frame["payload"] == payload[1..=size]),
                     (&last.into(), true)
                 );
             }
