@@ -335,7 +335,7 @@ impl Fanout {
         let own = connection.outbox.len().min(written);
         connection.outbox.advance(own);
         written -= own;
-        for seat in behind.iter().take(if connection.outbox.is_empty() { usize::MAX } else { 0 }) {
+        for seat in behind.iter() {
             let seat = connection.seats[seat];
             let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
             let taken = readers.offered(&seat).len().min(written);

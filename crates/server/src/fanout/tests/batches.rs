@@ -67,6 +67,9 @@ fn a_batch_that_the_socket_takes_half_of_is_finished() {
     say(&mut shard, 500);
     shard.run();
     assert!(shard.all[index as usize].lag >= lag + 500 * FRAME, "what it does not read is counted");
+    // An answer that its socket takes in several parts, and more behind it.
+    shard.fanout.reply(&mut shard.all[index as usize], index, &[b'a'; 12 << 20]);
+    say(&mut shard, 500);
     let mut got = Vec::new();
     while shard.all[index as usize].blocked {
         shard.drain(index, &mut got);
@@ -75,7 +78,10 @@ fn a_batch_that_the_socket_takes_half_of_is_finished() {
     }
     shard.run();
     shard.drain(index, &mut got);
-    let messages = messages(&got);
+    let mut messages = messages(&got);
+    let answer = messages.iter().position(|message| message.starts_with("aaa"));
+    let answer = messages.remove(answer.expect("the answer comes"));
+    assert_eq!(answer.len(), 12 << 20);
     let frames: Vec<_> = messages.iter().flat_map(|message| frames(message)).collect();
     let numbers = frames.iter().map(|frame| frame.split(' ').next().expect("a number").parse());
     assert!(numbers.eq((0..said).map(Ok)), "all {said} come once and in order");
