@@ -73,7 +73,7 @@ describe("a server of the first version", () => {
     await waitFor(() => heard.filter((action) => action === "join").length === 2, () => "it is joined again");
     channel.message("two");
     await waitFor(() => heard.filter((action) => action === "message").length === 2, () => "the second echo is heard");
-    const join = { action: "join", options: { channel: "room" }, payload: { history: true, presence: false } };
+    const join = { action: "join", options: { channel: "room" }, payload: { history: true, presence: false, batch: true } };
     const message = (payload) => ({ action: "message", options: { channel: "room" }, payload });
     const page = { action: "history", options: { channel: "room" }, payload: { limit: 1 } };
     assert.deepEqual(server.received, [join, message("one"), page, join, message("two")]);

@@ -67,7 +67,7 @@ describe("docs/react.md", () => {
     await one.tab.getByPlaceholder("Say something").fill("Hello World!");
     await one.tab.keyboard.press("Enter");
     for (const page of [one, other]) await page.shows(/Hello World!/);
-    assert.deepEqual(one.joins.map(({ payload }) => payload), [{ history: true, presence: true }]);
+    assert.deepEqual(one.joins.map(({ payload }) => payload), [{ history: true, presence: true, batch: true }]);
     one.noProblems();
     other.noProblems();
   });

@@ -88,7 +88,7 @@ describe("xano-realtime/react on a server", () => {
     const page = await ReactPage.open(t, browser, server, "", { begin, html });
     await page.shows(/^channel 0 0 1 null true continuous true connected client$/);
     await page.pass(5_000);
-    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true }]);
+    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true, batch: true }]);
     page.noProblems();
   });
 

@@ -62,7 +62,7 @@ describe("xano-realtime/react: who uses a channel", () => {
     `);
     await page.shows(/ready[^]*1 here/);
     await page.pass(5_000);
-    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true }]);
+    assert.deepEqual(page.joins.map(({ payload }) => payload), [{ history: true, presence: true, batch: true }]);
     assert.deepEqual(page.sent, [`join ${ROOM}`]);
     page.noProblems();
   });

@@ -247,6 +247,11 @@ impl<P: Clone, L: Clone> Client<P, L> {
         self.deliveries.pop_front()
     }
 
+    /// Whether there is anything to do.
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// Whether a listener is to be called.
     pub fn has_delivery(&self) -> bool {
         !self.deliveries.is_empty()

@@ -6,11 +6,11 @@ use crate::Member;
 
 /// A frame of the server. `P` is what listeners get to see, never looked into.
 #[derive(Clone, Debug)]
-pub struct Frame<P> {
+pub struct Frame<'a, P> {
     /// The action's name: listeners may ask for names this SDK has never heard of.
-    pub action: String,
+    pub action: &'a str,
     /// The channel it is about; `None` when it is about the connection.
-    pub channel: Option<String>,
+    pub channel: Option<&'a str>,
     /// Its number among the channel's publications.
     pub seq: Option<u64>,
     /// What the client itself learns from it.

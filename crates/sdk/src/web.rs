@@ -6,6 +6,7 @@
 mod console;
 pub mod events;
 mod frame;
+mod inbox;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 mod memory;
 mod page;
@@ -27,7 +28,9 @@ use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Moment, Output};
+use crate::{
+    ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Event, Moment, Output,
+};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]
@@ -232,7 +235,13 @@ impl Core {
 
     /// A report of the browser.
     fn report(self: &Rc<Self>, input: impl FnOnce(&mut Client<JsValue, Function>, u64)) {
-        input(&mut self.client.borrow_mut(), timer::now());
+        let now = timer::now();
+        self.report_now(|client| input(client, now));
+    }
+
+    /// The same where the time is known.
+    fn report_now(self: &Rc<Self>, input: impl FnOnce(&mut Client<JsValue, Function>)) {
+        input(&mut self.client.borrow_mut());
         self.after_report();
     }
 
@@ -252,35 +261,8 @@ impl Core {
     }
 
     fn drain(self: &Rc<Self>) {
-        loop {
-            let Some(output) = self.client.borrow_mut().poll_output() else { break };
-            match output {
-                Output::Open { connection, url, token } => {
-                    self.open_socket(connection, &url, token.as_deref());
-                }
-                Output::Ask { connection } => {
-                    let provider = self.provider.borrow().clone();
-                    // It only makes a promise, and throws nothing.
-                    let _ = provider
-                        .map(|provider| provider.call1(&JsValue::UNDEFINED, &connection.0.into()));
-                }
-                Output::Send(outgoing) => {
-                    let socket = self.socket.borrow().clone();
-                    if let (Some(socket), Ok(text)) = (socket, frame::encode(outgoing)) {
-                        socket.send(&text);
-                    }
-                }
-                Output::Close { code } => {
-                    let socket = self.socket.take();
-                    if let Some(socket) = socket {
-                        socket.close(code);
-                    }
-                }
-                Output::Warn(text) => console::warn(PREFIX, text),
-                Output::Untaken(event) => {
-                    console::error(PREFIX, UNTAKEN, &frame::to_js(&event));
-                }
-            }
+        while self.client.borrow().has_output() {
+            self.carry_out();
         }
         let (due, active) = {
             let client = self.client.borrow();
@@ -288,6 +270,37 @@ impl Core {
         };
         Timer::set(self, due);
         Page::set(self, active);
+    }
+
+    /// Apart from `drain`, which passes here only now and then but for every frame.
+    #[inline(never)]
+    fn carry_out(self: &Rc<Self>) {
+        let Some(output) = self.client.borrow_mut().poll_output() else { return };
+        match output {
+            Output::Open { connection, url, token } => {
+                self.open_socket(connection, &url, token.as_deref());
+            }
+            Output::Ask { connection } => {
+                let provider = self.provider.borrow().clone();
+                // It only makes a promise, and throws nothing.
+                let _ = provider
+                    .map(|provider| provider.call1(&JsValue::UNDEFINED, &connection.0.into()));
+            }
+            Output::Send(outgoing) => {
+                let socket = self.socket.borrow().clone();
+                if let (Some(socket), Ok(text)) = (socket, frame::encode(outgoing)) {
+                    socket.send(&text);
+                }
+            }
+            Output::Close { code } => {
+                let socket = self.socket.take();
+                if let Some(socket) = socket {
+                    socket.close(code);
+                }
+            }
+            Output::Warn(text) => console::warn(PREFIX, text),
+            Output::Untaken(event) => console::error(PREFIX, UNTAKEN, &frame::to_js(&event)),
+        }
     }
 
     fn open_socket(self: &Rc<Self>, connection: ConnectionId, url: &str, token: Option<&str>) {
@@ -303,9 +316,9 @@ impl Core {
     fn deliver(self: &Rc<Self>) {
         loop {
             let Some(delivery) = self.client.borrow_mut().poll_delivery() else { break };
-            let argument = frame::to_js(&delivery.event);
-            if let Err(error) = delivery.listener.call1(&JsValue::UNDEFINED, &argument) {
-                console::report(&error);
+            match &delivery.event {
+                Event::Frame(body) => inbox::call(&delivery.listener, body),
+                event => inbox::call(&delivery.listener, &frame::to_js(event)),
             }
         }
         self.delivering.set(false);

@@ -9,11 +9,17 @@
 /// does nothing.
 pub(crate) fn javascript(bytes: &[u8]) -> String {
     let order = by_frequency(bytes);
-    let frequent: Vec<_> = order[..SINGLE].iter().map(u8::to_string).collect();
-    DECODER
-        .replace("LENGTH", &bytes.len().to_string())
-        .replace("FREQUENT", &frequent.join(","))
-        .replace("TEXT", &encode(bytes, &order))
+    // What follows each other is mostly near each other.
+    let mut last = 0;
+    let gap = |byte: &u8| (byte - std::mem::replace(&mut last, *byte)).to_string();
+    let gaps: Vec<_> = order[..SINGLE].iter().map(gap).collect();
+    let text = encode(bytes, &order);
+    let pages = (TABLES + text.len()).div_ceil(1 << 16);
+    // From 128 on a number has two bytes.
+    let pages = u8::try_from(pages).ok().filter(u8::is_ascii).expect("8 MB at most");
+    let decoder = [LOOP[0], &[pages], LOOP[1]].concat();
+    let decoder: String = decoder.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    DECODER.replace("LOOP", &decoder).replace("GAPS", &gaps.join(",")).replace("TEXT", &text)
 }
 
 fn encode(bytes: &[u8], order: &[u8]) -> String {
@@ -53,24 +59,58 @@ const PREFIXES: usize = 2;
 /// How many bytes are written as one character: the printable ASCII characters, without the quote,
 /// the backslash and the prefixes.
 const SINGLE: usize = 95 - 2 - PREFIXES;
+/// Where the text begins in the memory that it is read in; before it are the tables.
+const TABLES: usize = 8_192;
 /// The text stands outside, where browsers read it once; in a function that is called later they would
-/// do so twice. The loop is made for the time before they have made it fast.
+/// do so twice. What turns it into bytes is a module itself: JavaScript that runs for the first time is
+/// a multiple as slow. A character's byte is in the table where the character is, a rare one's behind 128
+/// times its prefix. Each module is ASCII, so that it can be encoded like any text.
 const DECODER: &str = r#"const text = "TEXT";
 export default () => {
-  const order = Uint8Array.from(new Set([FREQUENT, ...Array(256).keys()]));
-  const ranks = new Uint8Array(127);
+  const encode = (text) => new TextEncoder().encode(text);
+  const { m, d } = new WebAssembly.Instance(new WebAssembly.Module(encode("LOOP"))).exports;
+  const memory = new Uint8Array(m.buffer);
   let at = 0;
-  for (let code = 32; code < 127; code++) if (code != 34 && code != 92) ranks[code] = at++;
-  const singles = ranks.map((rank) => order[rank - 2]);
-  const bytes = new TextEncoder().encode(text);
+  const order = [...new Set([...[GAPS].map((gap) => (at += gap)), ...Array(256).keys()])];
   at = 0;
-  for (let from = 0; from < bytes.length; from++) {
-    const code = bytes[from];
-    bytes[at++] = code > 33 ? singles[code] : order[93 * code - 2885 + ranks[bytes[++from]]];
+  for (let code = 32; code < 127; code++) if (code != 34 && code != 92) {
+    memory[code] = order[at - 2];
+    memory[4096 + code] = order[at + 91];
+    memory[4224 + code] = order[at++ + 184];
   }
-  return bytes.subarray(0, at);
+  const bytes = encode(text);
+  memory.set(bytes, 8192);
+  return memory.subarray(8192, d(8192, 8192 + bytes.length));
 };
 "#;
+/// The module of the decoder, as wasm-opt makes it of this:
+///
+/// ```wat
+/// (module
+///   (memory (export "m") 0x03)
+///   (func (export "d") (param $from i32) (param $end i32) (result i32)
+///     (local $at i32) (local $code i32)
+///     (local.set $at (local.get $from))
+///     (loop $next
+///       (if (i32.lt_u (local.get $from) (local.get $end)) (then
+///         (local.set $code (i32.load8_u (local.get $from)))
+///         (local.set $from (i32.add (local.get $from) (i32.const 1)))
+///         (if (i32.lt_u (local.get $code) (i32.const 34)) (then
+///           (local.set $code (i32.add
+///             (i32.load8_u (local.get $from)) (i32.shl (local.get $code) (i32.const 7))))
+///           (local.set $from (i32.add (local.get $from) (i32.const 1)))))
+///         (i32.store8 (local.get $at) (i32.load8_u (local.get $code)))
+///         (local.set $at (i32.add (local.get $at) (i32.const 1)))
+///         (br $next))))
+///     (local.get $at)))
+/// ```
+const LOOP: [&[u8]; 2] = [
+    b"\0asm\x01\0\0\0\x01\x07\x01\x60\x02\x7f\x7f\x01\x7f\x03\x02\x01\0\x05\x03\x01\0",
+    b"\x07\x09\x02\x01m\x02\0\x01d\0\0\x0a\x54\x01\x52\x01\x02\x7f\x20\0\x21\x02\x03\x40\x20\0\x20\x01\
+      \x49\x04\x40\x20\0\x2d\0\0\x21\x03\x20\0\x41\x01\x6a\x21\0\x20\x03\x41\x22\x49\x04\x40\x20\0\x2d\
+      \0\0\x20\x03\x41\x07\x74\x6a\x21\x03\x20\0\x41\x01\x6a\x21\0\x0b\x20\x02\x20\x03\x2d\0\0\x3a\0\0\
+      \x20\x02\x41\x01\x6a\x21\x02\x0c\x01\x0b\x0b\x20\x02\x0b",
+];
 
 #[cfg(test)]
 mod tests {

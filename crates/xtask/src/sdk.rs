@@ -114,10 +114,27 @@ fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
     let mut output = bindgen.generate_output().context("wasm-bindgen refused the SDK's module")?;
     let mut glue = output.js().to_owned();
     if flavour == Flavour::Release {
-        for (number, import) in output.wasm_mut().imports.iter_mut().enumerate() {
+        // What is not defined there is of the SDK's own JavaScript, where names are short.
+        let imports = output.wasm_mut().imports.iter_mut();
+        for (number, import) in imports.filter(|it| it.module == GLUE).enumerate() {
             glue = rename_import(&glue, &import.name, number)?;
             import.name = number.to_string();
         }
+        let mut exports: Vec<_> = output.wasm_mut().exports.iter_mut().collect();
+        // Some names are the beginning of others.
+        exports.sort_by_key(|export| std::cmp::Reverse(export.name.len()));
+        for (number, export) in exports.iter_mut().filter(|it| is_invoke(&it.name)).enumerate() {
+            let name = format!("invoke{number}");
+            glue = glue.replace(&export.name, &name);
+            export.name = name;
+        }
+        // Nobody disposes of these objects, and every browser that is built for has the other.
+        glue = cut(&glue, "if (Symbol.dispose)", "\n")?;
+        glue = cut(
+            &glue,
+            "if (!('encodeInto' in cachedTextEncoder)) {",
+            "};\n                        }",
+        )?;
     }
     output.emit(&js)?;
     fs::write(js.join("core.js"), glue)?;
@@ -134,6 +151,25 @@ fn rename_import(glue: &str, name: &str, number: usize) -> Result<String> {
         bail!("wasm-bindgen's glue does not define `{name}` the way this build expects");
     }
     Ok(glue.replace(&key, &format!("{number}: function(")))
+}
+
+/// Whether this is the name of what calls a closure, which is made of those of its types, and hashes.
+fn is_invoke(export: &str) -> bool {
+    export.contains("__convert__closures__")
+}
+
+/// The glue without what begins and ends so.
+fn cut(glue: &str, begin: &str, end: &str) -> Result<String> {
+    let mut parts = glue.split(begin);
+    let mut left = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once(end).context("wasm-bindgen's glue has changed")?;
+        left.push_str(rest);
+    }
+    if left.len() == glue.len() {
+        bail!("wasm-bindgen's glue has no `{begin}` any more: it need not be cut");
+    }
+    Ok(left)
 }
 
 fn optimise(workspace: &Workspace, wasm: &Path) -> Result<()> {
@@ -306,6 +342,8 @@ fn parse_limit(text: &str) -> Option<usize> {
 }
 
 const CORE: &str = "core.wasm";
+/// Where wasm-bindgen's own functions come from.
+const GLUE: &str = "./core_bg.js";
 const SCRIPT: &str = "xano.min.js";
 const ATTRIBUTES: &str = "xano-attributes.min.js";
 /// Pages find the scripts here when they are opened from disk.

@@ -22,14 +22,13 @@ impl<P: Clone, L: Clone> Client<P, L> {
     }
 
     /// The socket got a frame.
-    pub fn handle_frame(&mut self, connection: ConnectionId, frame: Frame<P>, now: u64) {
+    pub fn handle_frame(&mut self, connection: ConnectionId, frame: Frame<'_, P>, now: u64) {
         self.infer_open(connection, now);
         let Some(line) = self.line(connection) else { return };
         if let Some(heartbeat) = &mut line.heartbeat {
             heartbeat.handle_frame(now);
         }
         let Frame { action, channel: name, seq, news, body } = frame;
-        let name = name.as_deref();
         // A server that acknowledges begins with the answer to a join.
         if self.acks.is_none() && !matches!(news, News::Joined(_) | News::Error(_) | News::Internal)
         {
@@ -71,7 +70,7 @@ impl<P: Clone, L: Clone> Client<P, L> {
         let event = Event::Frame(body);
         for channel in &self.channels {
             if name.is_none_or(|name| name == &*channel.name) {
-                channel.deliver(&action, &event, &mut self.deliveries);
+                channel.deliver(action, &event, &mut self.deliveries);
             }
         }
         if let Some(gap) = gap {

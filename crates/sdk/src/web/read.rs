@@ -1,4 +1,4 @@
-//! What comes in: settings, options and frames, read field by field.
+//! What comes in: settings, options and what frames mean, read field by field.
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
@@ -6,7 +6,7 @@ use js_sys::{Array, Function, Reflect};
 use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
 use wasm_bindgen::prelude::*;
 
-use crate::{ChannelOptions, Config, Frame, Joined, Listener, Member, News, PingInterval, Refused};
+use crate::{ChannelOptions, Config, Joined, Listener, Member, News, PingInterval, Refused};
 
 /// The settings of an application; what is no text counts as not set.
 pub(super) fn config(value: &JsValue) -> Config {
@@ -49,25 +49,12 @@ pub(super) fn listener(first: &JsValue, second: JsValue, third: JsValue) -> List
     Listener { action, on_action: on_action.dyn_into().ok(), on_error: on_error.dyn_into().ok() }
 }
 
-/// A frame of the server; `None` when it is none. Listeners get it as it was parsed.
-pub(super) fn frame(data: &JsValue) -> Option<Frame<JsValue>> {
-    let frame = parse(data).ok().filter(JsValue::is_object)?.unchecked_into::<Envelope>();
-    let action = frame.action().as_string()?;
-    if frame.client().is_null() {
-        frame.set_client(&JsValue::UNDEFINED);
+/// What a frame means. Of most frames, which are for the listeners alone, nothing is read.
+pub(super) fn news(action: Option<Action>, frame: &JsValue) -> News<JsValue> {
+    if matches!(action, None | Some(Action::Message | Action::Event)) {
+        return News::None;
     }
-    let options = frame.options();
-    let channel = match options.is_object() {
-        true => present(options.unchecked_ref::<Envelope>().channel()),
-        false => JsValue::UNDEFINED,
-    };
-    let channel = if channel.is_undefined() { None } else { Some(channel.as_string()?) };
-    let news = news(Action::parse(&action), &options, &frame.payload());
-    let seq = number(&frame.seq());
-    Some(Frame { body: frame.into(), action, channel, seq, news })
-}
-
-fn news(action: Option<Action>, options: &JsValue, payload: &JsValue) -> News<JsValue> {
+    let (options, payload) = (&field(frame, "options"), &field(frame, "payload"));
     match action {
         Some(Action::Join) => News::Joined(joined(payload)),
         Some(Action::Ack) => field(options, "id").as_string().map_or(News::None, News::Acked),
@@ -145,42 +132,6 @@ fn member(info: JsValue) -> Option<Member<JsValue>> {
 
 /// A field of an object; `undefined` where it is null, or missing, or there is no object.
 fn field(object: &JsValue, name: &str) -> JsValue {
-    present(Reflect::get(object, &name.into()).unwrap_or_default())
-}
-
-fn present(value: JsValue) -> JsValue {
+    let value = Reflect::get(object, &name.into()).unwrap_or_default();
     if value.is_null() { JsValue::UNDEFINED } else { value }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// js-sys has it for text that is in the module's memory only.
-    #[wasm_bindgen(catch, js_namespace = JSON)]
-    fn parse(text: &JsValue) -> Result<JsValue, JsValue>;
-
-    /// What every frame has. Getters of their own, as these are read for every frame: a getter by
-    /// name would carry the name over each time.
-    type Envelope;
-
-    #[wasm_bindgen(method, getter)]
-    fn action(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, getter)]
-    fn client(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, setter)]
-    fn set_client(this: &Envelope, client: &JsValue);
-
-    #[wasm_bindgen(method, getter)]
-    fn options(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, getter)]
-    fn payload(this: &Envelope) -> JsValue;
-
-    #[wasm_bindgen(method, getter)]
-    fn seq(this: &Envelope) -> JsValue;
-
-    /// Of the options.
-    #[wasm_bindgen(method, getter)]
-    fn channel(this: &Envelope) -> JsValue;
 }

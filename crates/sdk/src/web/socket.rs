@@ -14,7 +14,8 @@ use gloo_net::websocket::{State, WebSocketError};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use super::{Core, read};
+use super::inbox::{self, Take};
+use super::{Core, timer};
 use crate::ConnectionId;
 
 /// The sending end of a socket. The receiving end is a task that lives until the close event:
@@ -22,7 +23,7 @@ use crate::ConnectionId;
 /// close events (Node.js) the last one must have come by then.
 #[derive(Clone)]
 pub(super) struct Socket {
-    connection: ConnectionId,
+    pub(super) connection: ConnectionId,
     raw: web_sys::WebSocket,
 }
 
@@ -40,37 +41,20 @@ impl Socket {
             None => web_sys::WebSocket::new(url),
         }?;
         let socket = Self { connection, raw };
-        let frames = socket.take_frames(core);
+        let take = inbox::take(core.clone(), socket.clone());
+        inbox::attach(&socket.raw, take.as_ref());
         let events = WebSocket::try_from(socket.raw.clone()).map_err(|_| JsValue::UNDEFINED)?;
-        spawn_local(receive(core.clone(), socket.clone(), events, frames));
+        spawn_local(receive(core.clone(), socket.clone(), events, take));
         Ok(socket)
     }
 
-    /// Calls the core for each frame, as long as what is returned lives.
-    fn take_frames(&self, core: &Rc<Core>) -> Closure<dyn FnMut(MessageEvent)> {
-        let (core, socket) = (core.clone(), self.clone());
-        let take = Closure::new(move |event: MessageEvent| {
-            // `ws` for Node.js has no such method, and gloo sees the frame in vain.
-            let _ = event.stop_immediate_propagation();
-            socket.report_open(&core);
-            let (connection, frame) = (socket.connection, read::frame(&event.data()));
-            core.report(|client, now| match frame {
-                Some(frame) => client.handle_frame(connection, frame, now),
-                None => client.handle_malformed(connection, now),
-            });
-        });
-        // Who asks first is called first.
-        self.raw.set_onmessage(Some(take.as_ref().unchecked_ref()));
-        take
-    }
-
     /// Once for each socket: its first frame may come before gloo's report that it is open.
-    fn report_open(&self, core: &Rc<Core>) {
+    pub(super) fn report_open(&self, core: &Rc<Core>, now: u64) {
         let connection = self.connection;
         if core.client.borrow().is_connecting(connection)
             && self.raw.ready_state() == web_sys::WebSocket::OPEN
         {
-            core.report(|client, now| client.handle_open(connection, now));
+            core.report_now(|client| client.handle_open(connection, now));
         }
     }
 
@@ -93,16 +77,11 @@ impl Socket {
 }
 
 /// Reports what happens to a socket until it is closed.
-async fn receive(
-    core: Rc<Core>,
-    socket: Socket,
-    mut events: WebSocket,
-    frames: Closure<dyn FnMut(MessageEvent)>,
-) {
+async fn receive(core: Rc<Core>, socket: Socket, mut events: WebSocket, take: Take) {
     // Ready means that the attempt is over, not that it succeeded.
     let _ = poll_fn(|context| Pin::new(&mut events).poll_ready(context)).await;
     if matches!(events.state(), State::Open) {
-        socket.report_open(&core);
+        socket.report_open(&core, timer::now());
     }
     while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
         // What else there is are frames, and errors that a close event follows.
@@ -114,16 +93,5 @@ async fn receive(
         }
     }
     socket.raw.set_onmessage(None);
-    drop(frames);
-}
-
-#[wasm_bindgen]
-extern "C" {
-    type MessageEvent;
-
-    #[wasm_bindgen(method, getter)]
-    fn data(this: &MessageEvent) -> JsValue;
-
-    #[wasm_bindgen(method, catch, js_name = stopImmediatePropagation)]
-    fn stop_immediate_propagation(this: &MessageEvent) -> Result<(), JsValue>;
+    drop(take);
 }

@@ -43,8 +43,12 @@ impl Timer {
 /// Milliseconds on a clock that never goes back, and goes on while the device sleeps: the browser's
 /// steady clock stops then in some systems, so what the wall clock has gained on it is added.
 pub(super) fn now() -> u64 {
-    let steady = performance_now();
-    let ahead = (js_sys::Date::now() - steady).max(AHEAD.get());
+    at(performance_now(), js_sys::Date::now())
+}
+
+/// The same where both clocks were read already.
+pub(super) fn at(steady: f64, wall: f64) -> u64 {
+    let ahead = (wall - steady).max(AHEAD.get());
     AHEAD.set(ahead);
     (steady + ahead) as u64
 }

@@ -1,6 +1,6 @@
 //! Everything around the client.
 
-use protocol::{Action, ClientFrame, ClientOptions, Resume};
+use protocol::{Action, ClientFrame, ClientOptions, JoinRequest, Resume};
 use sdk::{
     ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener,
     Moment, News, Outgoing, Output, PingInterval, Refused, Request,
@@ -154,8 +154,8 @@ impl World {
     /// A publication with its number.
     pub(crate) fn publication(&mut self, channel: &str, seq: u64, body: &'static str) {
         let frame = Frame {
-            action: "message".to_owned(),
-            channel: Some(channel.to_owned()),
+            action: "message",
+            channel: Some(channel),
             seq: Some(seq),
             news: News::None,
             body,
@@ -221,13 +221,7 @@ impl World {
         body: &'static str,
         news: News<&'static str>,
     ) {
-        let frame = Frame {
-            action: action.to_owned(),
-            channel: channel.map(str::to_owned),
-            seq: None,
-            news,
-            body,
-        };
+        let frame = Frame { action, channel, seq: None, news, body };
         self.client.handle_frame(socket, frame, self.now);
         self.drain();
     }
@@ -349,6 +343,8 @@ fn text(outgoing: &Outgoing) -> String {
             return serde_json::to_string(&ping).unwrap();
         }
         Outgoing::Join { channel, request } => {
+            assert!(request.batch, "every join takes what comes together as one message");
+            let request = JoinRequest { batch: false, ..request.clone() };
             (Action::Join, channel, serde_json::to_value(request).unwrap())
         }
         Outgoing::Leave { channel } => (Action::Leave, channel, json!(null)),
