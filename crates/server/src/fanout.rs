@@ -5,13 +5,14 @@
 //! visit writes all from the reader's cursor to the log's head. A reader whose socket is full only
 //! falls behind: it costs no queue, and beyond the lag limit it is given up.
 
+mod batch;
 mod readers;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use hub::{AudienceClass, ChannelKey, Publication};
+use hub::{AudienceClass, ChannelKey, Publication, Reading};
 use slab::Slab;
 
 use crate::metrics::ShardCounts;
@@ -75,21 +76,23 @@ impl Fanout {
     }
 
     /// Makes a connection a reader of a channel from the log's head on. If it is one already it
-    /// keeps its place, in the new class.
+    /// keeps its place, and reads in the new way from there on.
     pub(crate) fn attach(
         &mut self,
         all: &mut Slab<Connection>,
         index: u32,
         channel: ChannelKey,
-        class: AudienceClass,
+        reading: Reading,
     ) {
+        let Reading { class, batch } = reading;
         let at = channel.0 as usize;
         if self.channels.len() <= at {
             self.channels.resize_with(at + 1, Default::default);
         }
         let Some(connection) = all.get_mut(index as usize) else { return };
         if let Ok(seat) = connection.seat(channel) {
-            if connection.seats[seat].class == class {
+            let now = connection.seats[seat];
+            if now.class == class && now.batch == batch {
                 return;
             }
             self.collect(connection);
@@ -100,7 +103,7 @@ impl Fanout {
         let place = readers.add(index);
         let connection = &mut all[index as usize];
         if let Err(seat) = connection.seat(channel) {
-            connection.seats.insert(seat, Seat { channel, class, place });
+            connection.seats.insert(seat, Seat { channel, class, batch, place });
         }
     }
 
@@ -182,11 +185,14 @@ impl Fanout {
                 return;
             }
             for seat in behind.iter() {
-                let Seat { channel, class, place } = connection.seats[seat];
+                let Seat { channel, class, batch, place } = connection.seats[seat];
                 let readers = &mut self.channels[channel.0 as usize][class.index()];
                 let reader = &mut readers.readers[place as usize];
                 let unread = readers.log.from(reader.cursor);
-                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unread));
+                connection.outbox.push_owed(|bytes| match batch {
+                    true => batch::write_all(unread, bytes),
+                    false => bytes.extend_from_slice(unread),
+                });
                 reader.cursor = readers.log.head();
                 readers.note_progress(place, &mut connection.lag);
             }
@@ -283,6 +289,7 @@ impl Fanout {
     ) {
         loop {
             let behind = self.find_behind(connection);
+            self.prepare(connection, &behind);
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
             let mut add = |bytes| {
@@ -293,8 +300,7 @@ impl Fanout {
                 add(connection.outbox.pending());
             }
             for seat in behind.iter().map(|at| connection.seats[at]) {
-                let readers = self.readers(&seat);
-                add(readers.log.from(readers.readers[seat.place as usize].cursor));
+                add(self.readers(&seat).offered(&seat));
             }
             if count == 0 {
                 break;
@@ -314,6 +320,14 @@ impl Fanout {
         connection.report(index, effects);
     }
 
+    /// Makes what a connection wants as batches at its seats `behind`.
+    fn prepare(&mut self, connection: &Connection, behind: &Behind) {
+        let seats = behind.iter().map(|at| connection.seats[at]);
+        for seat in seats.filter(|seat| seat.batch) {
+            self.channels[seat.channel.0 as usize][seat.class.index()].prepare(&seat);
+        }
+    }
+
     /// Moves a connection's cursors after `written` bytes of its outbox and of its seats `behind`,
     /// in that order.
     fn account(&mut self, connection: &mut Connection, behind: &Behind, mut written: usize) {
@@ -321,19 +335,16 @@ impl Fanout {
         let own = connection.outbox.len().min(written);
         connection.outbox.advance(own);
         written -= own;
-        for seat in behind.iter().take(if connection.outbox.is_empty() { usize::MAX } else { 0 }) {
-            let Seat { channel, class, place } = connection.seats[seat];
-            let readers = &mut self.channels[channel.0 as usize][class.index()];
-            let reader = &mut readers.readers[place as usize];
-            let offered = (readers.log.head() - reader.cursor) as usize;
-            let taken = offered.min(written);
-            let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
-            reader.cursor = cursor;
+        for seat in behind.iter() {
+            let seat = connection.seats[seat];
+            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
+            let taken = readers.offered(&seat).len().min(written);
+            let unsent = readers.advance(&seat, taken);
             if !unsent.is_empty() {
                 connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
             }
             written -= taken;
-            readers.note_progress(place, &mut connection.lag);
+            readers.note_progress(seat.place, &mut connection.lag);
         }
     }
 
@@ -362,7 +373,8 @@ impl Fanout {
                 continue;
             }
             *budget -= 1;
-            if connection.seats.len() > 1 || !connection.outbox.is_empty() {
+            let is_plain = matches!(&connection.seats[..], [seat] if !seat.batch);
+            if !is_plain || !connection.outbox.is_empty() {
                 self.write(connection, index, effects);
             } else {
                 let mut unread = [IoSlice::new(readers.log.from(cursor))];

@@ -1,7 +1,8 @@
 //! A channel's log, who reads it, and how far everybody is.
 
+use super::batch::{self, Batch};
 use crate::log::Log;
-use crate::transport::Connection;
+use crate::transport::{Connection, Seat};
 
 /// A log and its readers.
 #[derive(Debug, Default)]
@@ -18,6 +19,9 @@ pub(super) struct Readers {
     /// The length at which the log is cut, when somebody lags.
     cut_at: usize,
     pub(super) queued: bool,
+    /// What waits for the readers that want batches, as the last of them got it; kept while there are
+    /// others to visit.
+    pub(super) batch: Option<Box<Batch>>,
 }
 
 /// A reader that is behind is one of a log with readers to visit, or `waiting` says how much.
@@ -86,6 +90,42 @@ impl Readers {
         self.readers[place as usize].cursor < self.log.head()
     }
 
+    /// Makes the messages that the reader at a seat is to be sent, unless they are there already.
+    pub(super) fn prepare(&mut self, seat: &Seat) {
+        let cursor = self.readers[seat.place as usize].cursor;
+        let unread = self.log.from(cursor);
+        if seat.batch && self.batch_at(cursor).is_none() && batch::is_worth_it(unread) {
+            self.batch = Some(Box::new(Batch::new(cursor, unread)));
+        }
+    }
+
+    /// What the reader at a seat, who is behind and for whom all is prepared, is to be sent.
+    pub(super) fn offered(&self, seat: &Seat) -> &[u8] {
+        let cursor = self.readers[seat.place as usize].cursor;
+        match self.batch_at(cursor).filter(|_| seat.batch) {
+            Some(batch) => batch.bytes(),
+            None => self.log.from(cursor),
+        }
+    }
+
+    /// Moves the reader at a seat after it was sent `count` bytes of what it was offered; the rest of
+    /// the message that the last of them belongs to.
+    pub(super) fn advance(&mut self, seat: &Seat, count: usize) -> &[u8] {
+        let reader = &mut self.readers[seat.place as usize];
+        let (at, head) = (reader.cursor, self.log.head());
+        let batch = self.batch.as_deref().filter(|batch| seat.batch && batch.is_for(at, head));
+        let (cursor, unsent) = match batch {
+            Some(batch) => batch.advance(count),
+            None => self.log.advance(at, count),
+        };
+        reader.cursor = cursor;
+        unsent
+    }
+
+    fn batch_at(&self, cursor: u64) -> Option<&Batch> {
+        self.batch.as_deref().filter(|batch| batch.is_for(cursor, self.log.head()))
+    }
+
     /// Keeps count of who lags and by how much, after a reader was visited.
     pub(super) fn note_progress(&mut self, place: u32, lag: &mut usize) {
         let reader = &mut self.readers[place as usize];
@@ -95,6 +135,8 @@ impl Readers {
         self.lagging = self.lagging + u32::from(waits > 0) - u32::from(waited > 0);
         if waited > 0 && waits == 0 {
             self.release();
+        } else if waits > 0 && self.unvisited == 0 {
+            self.batch = None;
         }
     }
 
@@ -112,6 +154,9 @@ impl Readers {
     pub(super) fn release(&mut self) {
         if self.log.len() == 0 {
             return;
+        }
+        if self.unvisited == 0 {
+            self.batch = None;
         }
         if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
             self.unvisited = 0;
