@@ -102,6 +102,15 @@ describe("pages made with attributes, as people and pages do odd things", () => 
     await made.shows("li", ["にほん"]);
   });
 
+  test("the server says where its example is, and knows the address without the slash too", async () => {
+    const [, address] = /Webflow example +(\S+)\/$/m.exec(server.told.join("\n"));
+    const made = await Made.visit(browser, address);
+    await made.connected();
+    assert.equal(made.page.url(), `${server.origin}/webflow/`);
+    made.noProblems();
+    await made.close();
+  });
+
   test("an attribute that is called as every object's own is a misspelling like any other", async (t) => {
     const made = await make(t, `<p data-xano-constructor="a" data-xano-__proto__="b"></p><div data-xano-channel="${ROOM}"></div>`);
     for (const name of ["constructor", "__proto__"]) await made.complains(new RegExp(`There is no attribute data-xano-${name}`));
