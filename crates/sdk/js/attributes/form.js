@@ -27,7 +27,7 @@ export function listen(roomOf) {
 
 /** Gives the fields that stay what was in them before the page was left. */
 export function remember(form) {
-  for (const field of keepers(form)) field.value ||= kept(KEEP + field.name) ?? "";
+  for (const field of keepers(form)) field.value ||= kept(KEEP + field.name);
   if (fields(form).some(isSecret)) complain(form, "Passwords and files are not sent to a channel.");
 }
 
