@@ -212,6 +212,128 @@ describe("xano-realtime/react: what a channel tells", () => {
     assert.deepEqual(seen.slice(-2), ["connected", "idle"]);
   });
 
+  test("a client that is destroyed is told at once, and who uses it again begins anew", async (t) => {
+    const page = await open(t, `
+      function Here() {
+        const members = usePresence("${ROOM}");
+        const status = useConnectionStatus();
+        return <p>{status}, {members.length} here</p>;
+      }
+      page.render(
+        <StrictMode>
+          <XanoProvider client={client}><Here /><Room /><button onClick={() => client.destroy()}>destroy</button></XanoProvider>
+        </StrictMode>,
+      );
+    `);
+    await page.shows(/^connected, 1 here\s+ready:/);
+    await page.click("send");
+    await page.shows(/ready: hello/);
+    await page.click("destroy");
+    await page.shows(/^idle, 0 here\s+waiting: hello channel_destroyed/);
+    await waitFor(() => page.sockets.every(({ closed }) => closed), () => "the connection is closed");
+    await page.click("send");
+    await page.shows(/^connected, 1 here\s+ready: hello hello\s/);
+    await page.click("destroy");
+    await page.shows(/^idle, 0 here\s+waiting: hello hello channel_destroyed/);
+    page.noProblems();
+  });
+
+  test("after an end for good and another connection being destroyed is told as well", async (t) => {
+    const own = await Server.start();
+    t.after(() => own.dispose());
+    const page = await ReactPage.open(t, browser, own, ROOM_JSX + `
+      function Status() {
+        return <p>{useConnectionStatus()}</p>;
+      }
+      page.render(<XanoProvider client={client}><Status /><Room /></XanoProvider>);
+      globalThis.again = () => void client.realtimeReconnect();
+      globalThis.destroy = () => client.destroy();
+    `);
+    await page.shows(/^connected\s+ready/);
+    const { channels } = await own.admin("GET", "");
+    await own.admin("PUT", "", { enabled: false, channels });
+    await page.shows(/^closed\s+waiting/);
+    await own.admin("PUT", "", { enabled: true, channels });
+    await page.tab.evaluate(() => again());
+    await page.shows(/^connected\s+ready/);
+    await page.tab.evaluate(() => destroy());
+    await page.shows(/^idle\s+waiting: +channel_destroyed/);
+  });
+
+  test("a hundred components that show the connection's state share one timer", async (t) => {
+    const page = await open(t, `
+      const begin = setInterval;
+      const end = clearInterval;
+      const running = new Set();
+      globalThis.setInterval = (...all) => {
+        const timer = begin(...all);
+        if (all[1] === 1_000) running.add(timer);
+        return timer;
+      };
+      globalThis.clearInterval = (timer) => {
+        running.delete(timer);
+        end(timer);
+      };
+      function Status() {
+        return <b>{useConnectionStatus()} </b>;
+      }
+      function App() {
+        const [count, setCount] = useState(100);
+        const show = Array.from({ length: count }, (_, key) => <Status key={key} />);
+        return <>{show}{[1, 0].map((less) => <button key={less} onClick={() => setCount(less)}>{"show " + less}</button>)}</>;
+      }
+      page.render(<StrictMode><XanoProvider client={client}><App /></XanoProvider></StrictMode>);
+      client.channel("${ROOM}").on(() => {});
+      globalThis.timers = () => running.size;
+    `);
+    const timers = () => page.tab.evaluate(() => globalThis.timers());
+    await page.shows(/^(idle|connecting|connected) /);
+    assert.equal(await timers(), 1);
+    const connected = async () => {
+      await page.pass(1_000);
+      return /^(connected ){100}/.test((await page.text()).replaceAll("\n", " "));
+    };
+    await waitFor(connected, () => "each of them shows it within a second");
+    await page.click("show 1");
+    await page.shows(/^connected\s*show 1/);
+    assert.equal(await timers(), 1);
+    await page.click("show 0");
+    await page.shows(/^show 1/);
+    assert.equal(await timers(), 0);
+    page.noProblems();
+  });
+
+  test("what came within one millisecond stays in its order when the history is asked for again", async (t) => {
+    const own = await Server.start();
+    t.after(() => own.dispose());
+    const whisper = { pattern: "whisper", anonymous_clients: true, presence: true, client_public_messaging: true, client_private_messaging: true, history: 100 };
+    await own.admin("POST", "/channel", whisper);
+    const page = await ReactPage.open(t, browser, own, `
+      function App() {
+        const [times, setTimes] = useState(0);
+        const { messages, channel, socketId } = useChannel("whisper", { history: true, on: { history: () => setTimes((before) => before + 1) } });
+        globalThis.list = () => messages.map(({ payload, ts }) => ({ payload, ts }));
+        return <><p>{messages.length} for {socketId}</p><button onClick={() => channel.history()}>again</button> {times}</>;
+      }
+      page.render(<StrictMode><XanoProvider client={client}><App /></XanoProvider></StrictMode>);
+    `);
+    await page.shows(/^0 for ./);
+    const [socketId] = /(?<=for )\S+/.exec(await page.text());
+    const { channel } = await joinFromNode(t, own, "whisper");
+    const sent = Array.from({ length: 40 }, (_, index) => index);
+    // The even ones are private, and not in the history.
+    await Promise.all(sent.map((payload) => channel.message(payload, payload % 2 ? {} : { socketId })));
+    await page.shows(/^40 for/);
+    const list = () => page.tab.evaluate(() => globalThis.list());
+    const before = await list();
+    assert.deepEqual(before.map(({ payload }) => payload), sent);
+    assert.ok(before.some(({ payload, ts }, index) => payload % 2 === 0 && before[index - 1]?.ts === ts), "some came in one millisecond");
+    await page.click("again");
+    await page.shows(/^40 for [^]* 2$/);
+    assert.deepEqual(await list(), before);
+    page.noProblems();
+  });
+
   test("who is here is told, with who they are, and the list stays the same until it changes", async (t) => {
     const page = await open(t, `
       function App() {

@@ -183,6 +183,7 @@ describe("a page made with attributes", () => {
     await noor.say("before");
     await noor.shows(BUBBLES, ["before"]);
     await noor.shows(STATUS, ["Connected"]);
+    await noor.shows(".message.is-pending", []);
     line.cut();
     await noor.shows(STATUS, ["Connection lost, trying again…"]);
     assert.deepEqual(await noor.page.$eval(STATUS, (one) => [one.dataset.xanoState, one.classList.contains("is-reconnecting")]), ["reconnecting", true]);

@@ -37,7 +37,8 @@ async function attempt(core) {
       if (action === "error") seen.errors.push(payload.code);
       if (payload?.status === "connected") seen.connected = true;
       if (payload?.status === "disconnected") seen.close = payload;
-      if (seen.close || options?.channel) resolve();
+      // Firefox tells what it has blocked in a task of its own, behind this one.
+      if (seen.close || options?.channel) setTimeout(resolve);
     };
     try {
       // Whether there is such a channel does not matter: the server says so.

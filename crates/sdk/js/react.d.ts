@@ -67,7 +67,7 @@ export interface XanoChannelError extends Error {
 export interface XanoChannelState<Payload = unknown, Data = unknown, Extras = Record<string, unknown>> {
   /**
    * The channel object, for what the hook does not do: older pages of the history, say. Null on a server,
-   * in the first rendering and where it cannot be made; its `destroy()` is the hook's to call.
+   * in the first rendering, after a destroy and where it cannot be made; its `destroy()` is the hook's to call.
    */
   readonly channel: XanoRealtimeChannel<Payload, Data, Extras> | null;
   /** The newest messages, oldest first: those of the history, where it is asked for, and those since. */
@@ -76,7 +76,10 @@ export interface XanoChannelState<Payload = unknown, Data = unknown, Extras = Re
   readonly events: readonly XanoRealtimeEvent<Data>[];
   /**
    * The last thing that went wrong; never thrown. A refused join stays until the channel is joined, a refused
-   * message until the next one is published, and what is wrong with the connection until the next one. Where no component that uses the channel reads it or has an `on.error`, errors go to the console.
+   * message until the next one is published, and what is wrong with the connection until the next one. Where
+   * no component that uses the channel reads it or has an `on.error`, errors go to the console. The code is
+   * "channel_destroyed", and that is for no console, when the client or the channel object was destroyed;
+   * what uses the channel from then on joins it anew.
    */
   readonly error: XanoChannelError | null;
   /** Whether the channel is joined on the present connection. */

@@ -145,23 +145,24 @@ function statusOf(source) {
   return client?.status ?? "idle";
 }
 
-/** By client, who wants to hear of its state. */
-const statusWatchers = new WeakMap();
+/** By client, who wants to hear of its state, and the timer that they share. */
+const statusWatches = new WeakMap();
 
 function watchStatus(source, notify) {
   if (!source) return ignore;
-  if (!statusWatchers.has(source)) statusWatchers.set(source, new Set());
-  statusWatchers.get(source).add(notify);
+  if (!statusWatches.has(source)) statusWatches.set(source, { all: new Set(), timer: null });
+  const watch = statusWatches.get(source);
   // What begins without an event, the next attempt say, or by a channel of the application's own.
-  const timer = setInterval(notify, GLANCE);
+  if (watch.all.size === 0) watch.timer = setInterval(() => tellStatus(source), GLANCE);
+  watch.all.add(notify);
   return () => {
-    clearInterval(timer);
-    statusWatchers.get(source).delete(notify);
+    watch.all.delete(notify);
+    if (watch.all.size === 0) clearInterval(watch.timer);
   };
 }
 
 function tellStatus(source) {
-  statusWatchers.get(source)?.forEach((notify) => notify());
+  statusWatches.get(source)?.all.forEach((notify) => notify());
 }
 
 /** By client and name, the channels that components use. */
@@ -183,6 +184,8 @@ class Held {
   /** By what was wanted. Who is replaced stays for what was sent by it; together they join once. */
   #objects = new Map();
   #channel = null;
+  /** The one whose end would be heard. */
+  #followed = null;
   #connected = false;
   #live = { ready: false, socketId: null, error: null };
   #limit = 0;
@@ -245,6 +248,7 @@ class Held {
   #leave() {
     channels.get(this.#source).delete(this.#name);
     clearTimeout(this.#frame);
+    this.#channel = null;
     for (const channel of this.#objects.values()) channel.destroy();
     tellStatus(this.#source);
   }
@@ -268,10 +272,36 @@ class Held {
       this.#channel?.off(this.#take);
       this.#objects.set(key, next);
       this.#channel = next;
+      this.#follow(next);
       this.#change("members", {});
     } catch (error) {
       this.#fail(error);
     }
+    tellStatus(this.#source);
+  }
+
+  /** Hears when the channel's use ends without us: the client is destroyed, say. */
+  async #follow(channel) {
+    if (this.#followed === channel) return;
+    this.#followed = channel;
+    try {
+      for await (const _ of channel);
+      if (this.#channel === channel) this.#end();
+    } catch ({ code }) {
+      // Of a connection that has ended for good the listeners know; it may be followed by another.
+      if (this.#followed === channel) this.#followed = null;
+      if (code === "buffer_full") this.#follow(channel);
+    }
+  }
+
+  /** Who uses it again begins anew. */
+  #end() {
+    this.#objects.clear();
+    this.#channel = this.#followed = null;
+    this.#connected = false;
+    // Whoever did it knows: it is told, but it is nothing for the console.
+    const error = failure({ message: DESTROYED, code: "channel_destroyed" });
+    this.#change("members", { ready: false, socketId: null, error });
     tellStatus(this.#source);
   }
 
@@ -317,6 +347,7 @@ class Held {
     const isNew = !this.#connected;
     this.#connected = status.status === "connected";
     if (this.#connected) {
+      if (this.#channel) this.#follow(this.#channel);
       if (isNew) this.#change("state", { error: null });
       return;
     }
@@ -380,9 +411,18 @@ function merged(list, history, kind) {
   const entries = kept.map((entry) => ({ ...entry, client: entry.client ?? undefined }));
   // Xano's own server names nothing, and sends the whole history with each join.
   if (!entries.every(({ id }) => id)) return entries;
-  const known = new Set(entries.map(({ id }) => id));
-  const others = list.filter(({ id }) => !known.has(id));
-  return [...others, ...entries].sort((one, other) => (one.ts ?? 0) - (other.ts ?? 0));
+  const news = new Map(entries.map((entry) => [entry.id, entry]));
+  const known = list.map((one) => {
+    const entry = news.get(one.id);
+    news.delete(one.id);
+    return entry ?? one;
+  });
+  return [...known, ...news.values()].sort(inTime);
+}
+
+/** Within one millisecond what has no number stays as it came. */
+function inTime(one, other) {
+  return (one.ts ?? 0) - (other.ts ?? 0) || one.seq - other.seq || 0;
 }
 
 /** The list as it was, where nothing has changed. */
@@ -436,4 +476,5 @@ const PRESENCE = Object.freeze({ presence: true });
 const NO_CLIENT =
   "<XanoProvider> needs a client: an XanoClient, a function that makes one, or null while there is none.";
 const NOT_YET = "There is nothing to send by: the <XanoProvider> has no client yet, or useChannel() has no name.";
+const DESTROYED = "The channel was destroyed, or its client. What uses it from now on joins it anew.";
 const UNTAKEN = "an error came and no component reads useChannel().error or has an on.error";

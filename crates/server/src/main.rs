@@ -232,6 +232,7 @@ fn announce(
     match &node.settings().connection_hash {
         Some(hash) => {
             writeln!(out, "  chat             {address}/  (open it in two tabs)")?;
+            writeln!(out, "  Webflow example  {address}/webflow/")?;
             writeln!(out, "  SDK              {address}/sdk/xano.min.js")?;
             writeln!(out, "  connection hash  {hash}")?;
         }

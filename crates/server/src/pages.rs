@@ -6,7 +6,7 @@ use axum::http::header::{
     ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 /// One embedded file.
 pub(crate) struct File {
@@ -23,9 +23,7 @@ include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// The file at `path`. `connection_hash` goes into the pages, so that they work as they come.
 pub(crate) fn respond(path: &str, headers: &HeaderMap, connection_hash: Option<&str>) -> Response {
-    let Some(file) = FILES.iter().find(|file| file.address == path) else {
-        return not_found(path);
-    };
+    let Some(file) = find(path) else { return elsewhere(path) };
     if let (true, Some(hash)) = (is_page(file), connection_hash) {
         let page = String::from_utf8_lossy(file.bytes)
             .replacen(EMPTY_HASH, &format!("{HASH_START}{hash}\""), 1)
@@ -58,6 +56,18 @@ pub(crate) fn respond(path: &str, headers: &HeaderMap, connection_hash: Option<&
         file.bytes
     };
     (answer, Body::from(Bytes::from_static(bytes))).into_response()
+}
+
+fn find(path: &str) -> Option<&'static File> {
+    FILES.iter().find(|file| file.address == path)
+}
+
+/// A folder has its slash, or the addresses in its page would lead past it.
+fn elsewhere(path: &str) -> Response {
+    let Some(folder) = find(&format!("{path}/")) else { return not_found(path) };
+    // Without the server's own name, which is not the browser's where a proxy is in between.
+    let name = folder.address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    Redirect::permanent(&format!("{name}/")).into_response()
 }
 
 fn base_headers(file: &File, cache: HeaderValue) -> HeaderMap {
@@ -98,6 +108,8 @@ const EXAMPLE_HASH: &str = "CONNECTION_HASH";
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::LOCATION;
+
     use super::*;
 
     #[test]
@@ -123,6 +135,17 @@ mod tests {
         headers
             .insert(IF_NONE_MATCH, HeaderValue::from_str(&tag).expect("an etag is a legal value"));
         assert_eq!(respond("/style.css", &headers, None).status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn a_folder_without_its_slash_is_shown_the_way_to_it() {
+        let answer = respond("/webflow", &HeaderMap::new(), None);
+        assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(answer.headers()[LOCATION], "webflow/", "also below the path of a proxy");
+        for address in ["/webflow/site.css/", "//", "/sdk"] {
+            let answer = respond(address, &HeaderMap::new(), None);
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{address}");
+        }
     }
 
     #[test]

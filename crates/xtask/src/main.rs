@@ -33,7 +33,9 @@ fn dispatch() -> Result<()> {
     let workspace = Workspace::find()?;
     match args.as_slice() {
         ["setup"] => setup::build_tools(&workspace),
-        ["setup", "--tests"] => setup::test_tools(&workspace).map(drop),
+        ["setup", "--tests"] => {
+            setup::test_tools(&workspace).and_then(|_| setup::second_browser()).map(drop)
+        }
         ["sdk"] => sdk::build(&workspace, Flavour::Release),
         ["sdk", "--dev"] => sdk::build(&workspace, Flavour::Dev),
         ["size"] => sdk::check_size(&workspace),

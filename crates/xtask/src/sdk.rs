@@ -372,7 +372,7 @@ const WORKER: &str = "--alias:loader=./loader-worker.js";
 const EDGE: &str = "--alias:loader=./loader-edge.js";
 const SLIM: &str = "--alias:loader=./loader-slim.js";
 /// The names of the declarations, which are written anew for CommonJS.
-const TYPES: [&str; 3] = ["index", "slim", "react"];
+const TYPES: [&str; 4] = ["index", "slim", "react", "attributes"];
 const ESBUILD: [&str; 5] = [
     "--bundle",
     "--platform=neutral",

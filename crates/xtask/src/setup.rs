@@ -17,11 +17,16 @@ pub(crate) fn build_tools(workspace: &Workspace) -> Result<()> {
     node_packages(workspace)
 }
 
-/// What the tests need on top; answers with the browser's program.
+/// What the tests and measurements need on top; answers with the browser's program.
 pub(crate) fn test_tools(workspace: &Workspace) -> Result<PathBuf> {
     build_tools(workspace)?;
     install(workspace, PACKAGING, "the bundlers and runtimes that the npm package is tried with")?;
-    browser()
+    browser(&CHROMIUM)
+}
+
+/// The browser that a few tests drive besides; answers with its program.
+pub(crate) fn second_browser() -> Result<PathBuf> {
+    browser(&FIREFOX)
 }
 
 /// The standard library for WebAssembly, compiled.
@@ -105,9 +110,22 @@ fn satisfies(installed: &Value, wanted: &Value) -> bool {
     })
 }
 
-/// The browser the end-to-end tests drive.
-fn browser() -> Result<PathBuf> {
-    if let Some(program) = find_browser() {
+/// A browser that tests drive.
+struct Browser {
+    /// What in the environment may name its program.
+    variable: &'static str,
+    /// What its program is called on the `PATH`.
+    programs: &'static [&'static str],
+    /// What Debian's packages are called.
+    packages: &'static [&'static str],
+    /// What to say where there is none.
+    missing: &'static str,
+}
+
+/// Finds or installs a browser.
+fn browser(browser: &Browser) -> Result<PathBuf> {
+    let Browser { packages, missing, .. } = *browser;
+    if let Some(program) = find_browser(browser) {
         return Ok(program);
     }
     let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
@@ -116,41 +134,54 @@ fn browser() -> Result<PathBuf> {
     } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
         vec!["sudo", "-n"]
     } else {
-        bail!(NO_BROWSER);
+        bail!(missing);
     };
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(NO_BROWSER);
+        bail!(missing);
     }
-    println!("setup: apt-get install {} (the browser tests)", BROWSER_PACKAGES.join(" "));
+    println!("setup: apt-get install {} (the browser tests)", packages.join(" "));
     let apt = |args: &[&str]| {
         let words =
             [as_root.as_slice(), &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args];
         let words = words.concat();
         run(Command::new(words[0]).args(&words[1..]))
     };
-    apt(&["update", "-qq"]).context(NO_BROWSER)?;
+    apt(&["update", "-qq"]).context(missing)?;
     let install =
-        [["install", "-y", "-qq", "--no-install-recommends"].as_slice(), BROWSER_PACKAGES].concat();
-    apt(&install).context(NO_BROWSER)?;
-    find_browser().context(NO_BROWSER)
+        [["install", "-y", "-qq", "--no-install-recommends"].as_slice(), packages].concat();
+    apt(&install).context(missing)?;
+    find_browser(browser).context(missing)
 }
 
-fn find_browser() -> Option<PathBuf> {
-    let asked_for = env::var_os("CHROMIUM").filter(|name| !name.is_empty()).map(PathBuf::from);
+fn find_browser(browser: &Browser) -> Option<PathBuf> {
+    let asked_for =
+        env::var_os(browser.variable).filter(|name| !name.is_empty()).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let on_path =
-        BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let on_path = browser
+        .programs
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     asked_for.into_iter().chain(on_path).find(|program| program.is_file())
 }
 
 /// The tests of the npm package, whose tools are many and large, so not among the workspace's own.
 pub(crate) const PACKAGING: &str = "tests/packaging";
 const NODE_VERSION: u32 = 20;
-const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
-const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-liberation", "fonts-noto-color-emoji"];
-const NO_BROWSER: &str = "the browser tests need Chromium or Chrome and this machine has neither: \
-                          install one and put it on the PATH, or name its program in CHROMIUM";
+const CHROMIUM: Browser = Browser {
+    variable: "CHROMIUM",
+    programs: &["chromium", "chromium-browser", "google-chrome"],
+    packages: &["chromium", "fonts-liberation", "fonts-noto-color-emoji"],
+    missing: "the browser tests need Chromium or Chrome and this machine has neither: install one and \
+              put it on the PATH, or name its program in CHROMIUM",
+};
+const FIREFOX: Browser = Browser {
+    variable: "FIREFOX",
+    programs: &["firefox-esr", "firefox"],
+    packages: &["firefox-esr"],
+    missing: "a few browser tests need Firefox and this machine has none: install it and put it on the \
+              PATH, or name its program in FIREFOX",
+};
 
 #[cfg(test)]
 mod tests {

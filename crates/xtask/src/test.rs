@@ -25,9 +25,10 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         times.push((name, started.elapsed()));
         result
     };
-    let mut browser = PathBuf::new();
+    let (mut browser, mut second) = (PathBuf::new(), PathBuf::new());
     group("set-up", &mut || {
         browser = setup::test_tools(workspace)?;
+        second = setup::second_browser()?;
         Ok(())
     })?;
     group("SDK and server build", &mut || {
@@ -44,6 +45,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     group("node --test", &mut || {
         let certificate = certificate(workspace)?;
         let mut node = node_test(workspace, &browser);
+        node.env("FIREFOX", &second);
         node.env("XANO_TEST_CERT", certificate.join("cert.pem"));
         node.env("XANO_TEST_KEY", certificate.join("key.pem"));
         // One file at a time: a server that restarts on its port must find it free. The time is a

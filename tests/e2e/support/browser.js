@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
 const QUIET = [
   "--no-sandbox",
@@ -20,6 +20,9 @@ const THRIFT = [
   "--disable-renderer-backgrounding",
 ];
 
+/** What Firefox says where Chromium says nothing: that an attempt to connect has failed. */
+const NETWORK = /Firefox can’t establish a connection|The connection to \S+ was interrupted/;
+
 /** A real Chromium; `CHROMIUM` names it. */
 export async function launchBrowser(...args) {
   return launch({ args: [...QUIET, ...args] });
@@ -28,6 +31,18 @@ export async function launchBrowser(...args) {
 /** The same, with all that it does to tabs that are hidden or left. */
 export async function launchThriftyBrowser() {
   return launch({ args: QUIET, ignoreDefaultArgs: THRIFT });
+}
+
+/** A real Firefox, as its makers publish it; `FIREFOX` names it. */
+export async function launchFirefox() {
+  const executablePath = process.env.FIREFOX;
+  assert.ok(executablePath, "FIREFOX must name a Firefox browser; `npm test` finds or installs one");
+  const browser = await firefox.launch({ executablePath, channel: "moz-firefox" });
+  // Playwright would set what a page hears of colours and motion, for which this Firefox has no command yet.
+  const session = browser._connection.toImpl(browser)._browserSession;
+  const send = session.send.bind(session);
+  session.send = async (method, ...rest) => (method === "emulation.setMediaFeaturesOverride" ? undefined : send(method, ...rest));
+  return browser;
 }
 
 async function launch(options) {
@@ -48,7 +63,7 @@ export async function openTabOf(context, url) {
   const page = await context.newPage();
   page.problems = [];
   page.lines = [];
-  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("pageerror", (error) => NETWORK.test(error) || page.problems.push(String(error)));
   page.on("console", (message) => {
     page.lines.push(message.text());
     if (/content security policy/i.test(message.text())) page.problems.push(message.text());

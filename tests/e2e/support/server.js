@@ -36,6 +36,9 @@ export class Server {
     return server;
   }
 
+  /** The lines that it greets with. */
+  told = [];
+
   /** Its data directory. */
   get folder() {
     return this.#folder;
@@ -120,6 +123,7 @@ export class Server {
     });
     const address = /listening on (https?:\/\/.*:(\d+))$/.exec(told[0]);
     assert.ok(address, `the server's first line names its address: ${told[0]}`);
+    this.told = told;
     this.hash = told.map((line) => /connection hash +(\S+)$/.exec(line)?.[1]).find(Boolean) ?? this.hash;
     this.origin = address[1];
     this.port = Number(address[2]);

@@ -1,10 +1,12 @@
 // Tells the page's maker what is wrong with an attribute, where, and what to do.
 
-import { CHANNEL } from "./show.js";
+import { CHANNEL, KEPT } from "./show.js";
 
 /** Says on the console what is wrong with an element. Its other attributes may hold a token. */
 export function complain(element, what, level = "error") {
-  const { localName = "script", id } = element ?? {};
+  const localName = element?.localName ?? "script";
+  // A form's own `id` is the field of that name, where it has one.
+  const id = element?.getAttribute("id");
   // Without the classes that this script has added.
   const drawn = element?.getAttribute("class")?.replace(/(^| )is-\w+/g, "").trim();
   const where = [localName, id && `id="${id}"`, drawn && `class="${drawn}"`].filter(Boolean).join(" ");
@@ -19,10 +21,10 @@ const checked = new WeakSet();
 export function check(root) {
   for (const element of root.querySelectorAll("*")) {
     if (checked.has(element)) continue;
-    for (const { name, value } of element.attributes) {
+    for (const name of element.getAttributeNames()) {
       if (!name.startsWith(PREFIX)) continue;
       checked.add(element);
-      judge(element, name, value.trim());
+      judge(element, name, element.getAttribute(name).trim());
     }
   }
 }
@@ -31,7 +33,7 @@ function judge(element, attribute, value) {
   const name = attribute.slice(PREFIX.length);
   const [place, values] = Object.hasOwn(RULES, name) ? RULES[name] : [];
   if (!place) {
-    const [nearest] = Object.keys(RULES).sort((one, other) => distance(one, name) - distance(other, name));
+    const [nearest] = Object.keys(RULES).sort((one, other) => likeness(name, other) - likeness(name, one));
     complain(element, `There is no attribute ${attribute}. Did you mean ${PREFIX}${nearest}?`, "warn");
     return;
   }
@@ -49,28 +51,19 @@ function fits(word, values, isPath) {
   return word ? values.split(", ").includes(isPath ? word.split(".")[0] : word) : !isPath;
 }
 
-/** How many letters differ. */
-function distance(one, other) {
-  let row = [...Array(other.length + 1).keys()];
-  [...one].forEach((letter, at) => {
-    const next = [at + 1];
-    [...other].forEach((rival, to) => {
-      next.push(Math.min(row[to] + (letter === rival ? 0 : 1), row[to + 1] + 1, next[to] + 1));
-    });
-    row = next;
-  });
-  return row.at(-1);
+/** How many pairs of letters of a name are in another one. */
+function likeness(name, other) {
+  return [...name].filter((_, at) => other.includes(name.slice(at, at + 2))).length;
 }
 
 const PREFIX = "data-xano-";
 const SCRIPT = "script";
 const ROW = "[data-xano-list],[data-xano-presence],[data-xano-gap]";
-const FORM = "[data-xano-form]";
 const CURES = {
   [SCRIPT]: "Put it on the script tag.",
   [CHANNEL]: "Put it inside the element with data-xano-channel.",
   [ROW]: "Put it inside the first child of a data-xano-list or data-xano-presence.",
-  [FORM]: "Put it on a field of the form with data-xano-form.",
+  [KEPT]: "Put it on a field of the form with data-xano-form.",
 };
 const KINDS = "messages, events, all";
 const NUMBER = "a number from 1 to 1000";
@@ -91,7 +84,7 @@ const RULES = {
   fallback: [ROW],
   time: [ROW, "auto, time, date, datetime"],
   form: [CHANNEL, "object, text"],
-  keep: [FORM],
+  keep: [KEPT],
   presence: [CHANNEL],
   count: [CHANNEL],
   status: [CHANNEL, "text, connecting, connected, reconnecting, closed"],

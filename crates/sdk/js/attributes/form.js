@@ -2,39 +2,38 @@
 
 import { complain } from "./check.js";
 import { keep, kept } from "./settings.js";
-import { attribute, named } from "./show.js";
+import { FORM, KEPT, attribute } from "./show.js";
 
 /** Takes every form with our attribute. `roomOf` finds the channel that one is for. */
 export function listen(roomOf) {
-  const isOurs = (form) => form?.closest(FORM) || form?.querySelector(FORM);
   // Before all others: Webflow's script would send the fields to Webflow, and replace the form.
   addEventListener("submit", (event) => {
-    if (!isOurs(event.target)) return;
+    if (!marked(event.target)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     roomOf(event.target)?.send(event.target);
   }, true);
   addEventListener("keydown", (event) => {
     const { form, localName } = event.target;
-    if (localName !== "textarea" || !isOurs(form)) return;
+    if (localName !== "textarea" || !marked(form)) return;
     // Enter that ends a word in an input method has another code, in Safari nothing else tells. On a phone
     // there is no other way to begin a line.
     if (event.keyCode !== ENTER || event.shiftKey) return;
-    if (!matchMedia("(pointer: fine)").matches) return;
+    if (matchMedia("(pointer: coarse)").matches) return;
     event.preventDefault();
-    form.requestSubmit();
+    HTMLFormElement.prototype.requestSubmit.call(form);
   });
 }
 
 /** Gives the fields that stay what was in them before the page was left. */
 export function remember(form) {
-  for (const field of keepers(form)) field.value ||= kept(KEEP + field.name) ?? "";
-  if ([...form.elements].some(isSecret)) complain(form, "Passwords and files are not sent to a channel.");
+  for (const field of keepers(form)) field.value ||= kept(KEEP + field.name);
+  if (fields(form).some(isSecret)) complain(form, "Passwords and files are not sent to a channel.");
 }
 
 /** What a form says: its payload, and what is to be emptied; null where nothing is written in it. */
 export function read(form) {
-  const written = [...form.elements].filter((field) => isWritten(field) && !field.hasAttribute("data-xano-keep"));
+  const written = fields(form).filter((field) => isWritten(field) && !field.closest(KEPT));
   if (written.length && written.every(({ value }) => !value.trim())) {
     written[0].focus();
     return null;
@@ -63,22 +62,31 @@ export function empty(form, written) {
   };
 }
 
+/** The element that says that a form is for a channel: itself, or the block around it, or in it. */
+function marked(form) {
+  return form?.closest(FORM) ?? form?.querySelector(FORM);
+}
+
 function toPayload(form, written) {
-  const how = form.closest(FORM) ?? form.querySelector(FORM);
-  if (attribute(how, "form") === "text") return written[0]?.value.trim();
-  const secret = new Set([...form.elements].filter(isSecret).map(({ name }) => name));
-  const fields = new Map();
+  if (attribute(marked(form), "form") === "text") return written[0]?.value.trim();
+  const secret = new Set(fields(form).filter(isSecret).map(({ name }) => name));
+  const said = new Map();
   for (const [name, value] of new FormData(form)) {
     if (!name || secret.has(name) || CAPTCHA.test(name)) continue;
     const text = value.trim();
-    fields.set(name, fields.has(name) ? [fields.get(name), text].flat() : text);
+    said.set(name, said.has(name) ? [said.get(name), text].flat() : text);
   }
-  return fields.size ? Object.fromEntries(fields) : undefined;
+  return said.size ? Object.fromEntries(said) : undefined;
 }
 
 /** The fields that stay; what is in a password's is nowhere but there. */
 function keepers(form) {
-  return named("keep", form).filter((field) => !isSecret(field));
+  return fields(form).filter((field) => field.closest(KEPT) && !isSecret(field));
+}
+
+/** Not `form.elements`: a field of that name would be in its place. */
+function fields(form) {
+  return [...Reflect.get(HTMLFormElement.prototype, "elements", form)];
 }
 
 function isSecret({ type }) {
@@ -90,7 +98,6 @@ function isWritten({ localName, type, disabled }) {
   return !disabled && (localName === "textarea" || /^(text|search|url|email|tel|number)$/.test(type));
 }
 
-const FORM = "[data-xano-form]";
 const KEEP = "xano-keep:";
 const ENTER = 13;
 /** What bot checks put into forms. */

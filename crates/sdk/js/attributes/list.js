@@ -19,8 +19,11 @@ class Rows {
   }
 
   /** A row that is not in the page yet. */
-  build(action, classes) {
-    return copy(this.#template, action, classes);
+  build(action, classes, template = this.#template) {
+    const row = template.cloneNode(true);
+    for (const [name, on] of Object.entries(classes)) row.classList.toggle(name, on);
+    fill(row, action);
+    return row;
   }
 
   /** Templates may have a class that hides them. */
@@ -67,8 +70,6 @@ export class List extends Rows {
     if (!/^[uo]l$/.test(element.localName)) preset(element, "role", "log");
     preset(element, "aria-live", "polite");
     preset(element, "aria-label", this.kind === "events" ? "Events" : "Messages");
-    // Not to be read out at once: what was said before.
-    element.ariaBusy = "true";
     if (scroller(element) === element) preset(element, "tabindex", "0");
   }
 
@@ -93,7 +94,7 @@ export class List extends Rows {
   /** Shows all of a channel's history, of which some may be there already. */
   addHistory(entries, own) {
     // Without names nobody can tell which; the history is all there is then.
-    if (entries.some(({ id }) => !id)) this.clear();
+    if (entries.some(({ id }) => !id)) for (const row of this.#rows) this.#remove(row);
     // What is older than something that is there was there too, and had to make room.
     const known = entries.findLastIndex(({ id }) => this.#has(id));
     const news = entries.slice(known + 1).filter(({ action }) => this.takes(action));
@@ -123,21 +124,12 @@ export class List extends Rows {
     this.#insert({}, action, {}, template);
   }
 
-  /** What is there from now on is news. */
-  calm() {
-    this.element.ariaBusy = "false";
-  }
-
-  clear() {
-    while (this.#rows.length) this.#remove(this.#rows[0]);
-  }
-
   #has(id) {
     return id !== undefined && this.#rows.some((row) => row.id === id);
   }
 
   #insert(row, action, classes, template) {
-    row.element = template ? copy(template, action, classes) : this.build(action, classes);
+    row.element = this.build(action, classes, template);
     this.#follow(() => {
       this.#place(row);
       this.appear(row.element);
@@ -208,13 +200,6 @@ function takeTemplate(element, anchor) {
     }
   }
   return template;
-}
-
-function copy(template, action, classes) {
-  const row = template.cloneNode(true);
-  for (const [name, on] of Object.entries(classes)) row.classList.toggle(name, on);
-  fill(row, action);
-  return row;
 }
 
 /** What scrolls when the list grows: itself, or what it is in, within its channel. */

@@ -8,13 +8,15 @@ import { CHANNEL, attribute, named, preset, show, write } from "./show.js";
 export class Room {
   #page;
   #channel = null;
-  #lists = new Map();
-  #members = new Map();
+  #lists = [];
+  #members = [];
   #forms = new Set();
   #gap;
   #present = [];
   #socketId;
   #joined = false;
+  /** How far the channel had come when something of it was last heard. */
+  #seq;
   #wasConnected = false;
   #error = null;
   #drawing = false;
@@ -39,12 +41,8 @@ export class Room {
   /** Takes in the parts that it does not know yet. */
   scan() {
     for (const mark of this.#find("gap")) mark.remove();
-    for (const element of this.#find("list")) {
-      if (!this.#lists.has(element)) this.#lists.set(element, new List(element));
-    }
-    for (const element of this.#find("presence")) {
-      if (!this.#members.has(element)) this.#members.set(element, new Members(element));
-    }
+    this.#adopt("list", this.#lists, List);
+    this.#adopt("presence", this.#members, Members);
     for (const element of this.#find("form")) {
       if (this.#forms.has(element)) continue;
       this.#forms.add(element);
@@ -57,6 +55,7 @@ export class Room {
     this.#draw();
   }
 
+  /** Leaves; the rows stay. */
   end() {
     this.#channel?.destroy();
   }
@@ -66,7 +65,7 @@ export class Room {
     const said = read(form);
     if (!said || !this.#channel) return;
     const action = { action: "message", client: { socketId: this.#socketId }, payload: said.payload, ts: Date.now() };
-    const rows = [...this.#lists.values()].filter((list) => list.takes("message")).map((list) => list.addPending(action));
+    const rows = this.#lists.filter((list) => list.takes("message")).map((list) => list.addPending(action));
     const restore = empty(form, said.written);
     this.#channel.message(said.payload).then(
       (receipt) => {
@@ -81,6 +80,13 @@ export class Room {
       },
     );
     this.#draw();
+  }
+
+  /** Takes in the lists of a kind that it does not know yet. */
+  #adopt(name, known, Rows) {
+    for (const element of this.#find(name)) {
+      if (!known.some((rows) => rows.element === element)) known.push(new Rows(element));
+    }
   }
 
   #open() {
@@ -102,11 +108,12 @@ export class Room {
     switch (action.action) {
       case "message":
       case "event":
-        for (const list of this.#lists.values()) list.add({ ...action, ts: action.ts ?? Date.now() }, own);
+        this.#seq = action.seq ?? this.#seq;
+        for (const list of this.#lists) list.add({ ...action, ts: action.ts ?? Date.now() }, own);
         this.#drawEmpty();
         return;
       case "history":
-        for (const list of this.#lists.values()) list.addHistory(payload?.history ?? [], own);
+        for (const list of this.#lists) list.addHistory(payload?.history ?? [], own);
         break;
       case "gap":
         this.#takeGap(action);
@@ -129,6 +136,12 @@ export class Room {
     this.#socketId = payload?.socketId ?? client?.socketId;
     own.add(this.#socketId);
     this.#joined = true;
+    // While the element was out of the page nobody listened, and what the history does not have is lost.
+    const missed = payload?.seq - this.#seq;
+    if (payload?.resumed === undefined && missed > (this.#channel.options.history && payload?.history)) {
+      this.#takeGap({ action: "gap", payload: { missed } });
+    }
+    this.#seq = payload?.seq;
     this.#forgive();
     this.#setState("connected");
     if (payload?.history === 0 && attribute(this.element, "history") === "true") {
@@ -137,15 +150,12 @@ export class Room {
     if (payload?.presence === false && this.#channel.options.presence) {
       complain(this.element, "The channel does not tell who is there. Switch Presence on in its settings.", "warn");
     }
-    // The history, where there is one, comes in the same breath.
-    setTimeout(() => this.#lists.forEach((list) => list.calm()), 1000);
   }
 
   #takeGap(action) {
     if (!this.#gap) return;
-    const lists = [...this.#lists.values()];
-    const talk = lists.filter((list) => list.takes("message"));
-    for (const list of talk.length ? talk : lists) list.addGap(this.#gap, action);
+    const talk = this.#lists.filter((list) => list.takes("message"));
+    for (const list of talk.length ? talk : this.#lists) list.addGap(this.#gap, action);
   }
 
   #takeStatus({ status, code, retryIn } = {}) {
@@ -191,7 +201,7 @@ export class Room {
   #setError(error) {
     this.#error = error;
     for (const element of this.#find("error")) {
-      const codes = words(element, "error").filter((code) => code !== "text");
+      const codes = words(element, "error");
       if (!codes.length) write(element, error?.message ?? "");
       show(element, error !== null && (!codes.length || codes.includes(error.code)));
     }
@@ -199,6 +209,12 @@ export class Room {
 
   #setState(state) {
     this.state = state;
+    // What fills a list up is not to be read out row by row; it comes in the same breath as the connection.
+    const mark = () => {
+      for (const { element } of this.#lists) element.setAttribute("aria-busy", this.state !== "connected");
+    };
+    if (state === "connected") setTimeout(mark, 1000);
+    else mark();
     for (const button of this.element.querySelectorAll("[data-xano-form] [type=submit]")) {
       if (button.closest(CHANNEL) === this.element) button.disabled = state === "closed";
     }
@@ -220,7 +236,7 @@ export class Room {
   #drawEmpty() {
     for (const element of this.#find("empty")) {
       const kind = attribute(element, "empty") || "messages";
-      const lists = [...this.#lists.values()].filter((list) => list.kind === kind);
+      const lists = this.#lists.filter((list) => list.kind === kind);
       show(element, this.#joined && lists.every((list) => list.isEmpty));
     }
   }
@@ -232,14 +248,14 @@ export class Room {
       for (const state of STATES.keys()) element.classList.toggle(`is-${state}`, state === this.state);
     }
     for (const element of elements) {
-      const states = words(element, "status").filter((state) => state !== "text");
+      const states = words(element, "status");
       if (states.length) show(element, states.includes(this.state));
       else write(element, STATES.get(this.state));
     }
   }
 
   #drawMembers() {
-    for (const list of this.#members.values()) list.draw(this.#present, this.#page.own);
+    for (const list of this.#members) list.draw(this.#present, this.#page.own);
     for (const element of this.#find("count")) write(element, `${this.#present.length}`);
   }
 
@@ -249,8 +265,9 @@ export class Room {
   }
 }
 
+/** What an attribute lists, beside what stands for all of it. */
 function words(element, name) {
-  return attribute(element, name).split(/\s+/).filter(Boolean);
+  return attribute(element, name).split(/\s+/).filter((word) => word && word !== "text");
 }
 
 const STATES = new Map([

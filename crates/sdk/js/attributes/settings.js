@@ -35,7 +35,7 @@ export class Own {
   constructor() {
     this.#wake();
     // Kept only while no page is there: a tab that is duplicated would take them along.
-    addEventListener("pagehide", () => keep(KEY, JSON.stringify([...this.#ids])));
+    addEventListener("pagehide", () => keep(KEY, [...this.#ids].join(" ")));
     addEventListener("pageshow", ({ persisted }) => persisted && this.#wake());
   }
 
@@ -50,28 +50,23 @@ export class Own {
   }
 
   #wake() {
-    try {
-      for (const id of JSON.parse(kept(KEY) ?? "[]")) this.add(id);
-    } catch {
-      // Somebody edited it: what was written before is nobody's then.
-    }
-    keep(KEY, null);
+    for (const id of kept(KEY).split(" ")) this.add(id);
+    keep(KEY, "");
   }
 }
 
-/** What this tab remembers under a name; null where it may not remember anything. */
+/** What this tab remembers under a name; nothing where it may not remember. */
 export function kept(name) {
   try {
-    return sessionStorage.getItem(name);
+    return sessionStorage.getItem(name) ?? "";
   } catch {
-    return null;
+    return "";
   }
 }
 
 export function keep(name, text) {
   try {
-    if (text === null) sessionStorage.removeItem(name);
-    else sessionStorage.setItem(name, text);
+    sessionStorage.setItem(name, text);
   } catch {
     // It is a convenience.
   }

@@ -1,6 +1,9 @@
 // Elements: which there are, whether they are on show, and what they say.
 
 export const CHANNEL = "[data-xano-channel]";
+export const FORM = "[data-xano-form]";
+/** A field, or what holds fields. */
+export const KEPT = `${FORM} [data-xano-keep]`;
 
 /** The elements below `root`, itself included, that have the attribute. */
 export function named(name, root = document) {
@@ -40,7 +43,7 @@ export function fill(row, action) {
   }
   for (const element of named("time", row)) {
     const date = new Date(action.ts ?? NaN);
-    const known = !Number.isNaN(date.getTime());
+    const known = !isNaN(date);
     write(element, known ? toTime(date, attribute(element, "time")) : "");
     if (known && element.localName === "time") element.dateTime = date.toISOString();
   }
