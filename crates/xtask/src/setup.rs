@@ -105,34 +105,47 @@ fn satisfies(installed: &Value, wanted: &Value) -> bool {
     })
 }
 
+/// What counts instructions.
+pub(crate) fn valgrind() -> Result<()> {
+    let is_there = || succeeds(Command::new("valgrind").arg("--version"));
+    if !is_there() {
+        apt_install(&["valgrind"], "instruction counts").context(NO_VALGRIND)?;
+        if !is_there() {
+            bail!(NO_VALGRIND);
+        }
+    }
+    Ok(())
+}
+
 /// The browser the end-to-end tests drive.
 fn browser() -> Result<PathBuf> {
     if let Some(program) = find_browser() {
         return Ok(program);
     }
+    apt_install(BROWSER_PACKAGES, "the browser tests").context(NO_BROWSER)?;
+    find_browser().context(NO_BROWSER)
+}
+
+/// Installs Debian packages, as root or by `sudo` where that asks for no password.
+fn apt_install(packages: &[&str], why: &str) -> Result<()> {
     let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    let as_root = if is_root {
-        Vec::new()
+    let as_root: &[&str] = if is_root {
+        &[]
     } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
-        vec!["sudo", "-n"]
+        &["sudo", "-n"]
     } else {
-        bail!(NO_BROWSER);
+        bail!("only root can install packages");
     };
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(NO_BROWSER);
+        bail!("there is no apt-get");
     }
-    println!("setup: apt-get install {} (the browser tests)", BROWSER_PACKAGES.join(" "));
+    println!("setup: apt-get install {} ({why})", packages.join(" "));
     let apt = |args: &[&str]| {
-        let words =
-            [as_root.as_slice(), &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args];
-        let words = words.concat();
+        let words = [as_root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat();
         run(Command::new(words[0]).args(&words[1..]))
     };
-    apt(&["update", "-qq"]).context(NO_BROWSER)?;
-    let install =
-        [["install", "-y", "-qq", "--no-install-recommends"].as_slice(), BROWSER_PACKAGES].concat();
-    apt(&install).context(NO_BROWSER)?;
-    find_browser().context(NO_BROWSER)
+    apt(&["update", "-qq"])?;
+    apt(&[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
 }
 
 fn find_browser() -> Option<PathBuf> {
@@ -151,6 +164,8 @@ const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 const BROWSER_PACKAGES: &[&str] = &["chromium", "fonts-liberation", "fonts-noto-color-emoji"];
 const NO_BROWSER: &str = "the browser tests need Chromium or Chrome and this machine has neither: \
                           install one and put it on the PATH, or name its program in CHROMIUM";
+const NO_VALGRIND: &str = "the instruction counts need valgrind and this machine has none: install it \
+                           and put it on the PATH";
 
 #[cfg(test)]
 mod tests {
