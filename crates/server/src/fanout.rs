@@ -322,25 +322,19 @@ impl Fanout {
         connection.outbox.advance(own);
         written -= own;
         for seat in behind.iter().take(if connection.outbox.is_empty() { usize::MAX } else { 0 }) {
-            written -= self.move_cursor(connection, connection.seats[seat], written);
+            let Seat { channel, class, place } = connection.seats[seat];
+            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            let reader = &mut readers.readers[place as usize];
+            let offered = (readers.log.head() - reader.cursor) as usize;
+            let taken = offered.min(written);
+            let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
+            reader.cursor = cursor;
+            if !unsent.is_empty() {
+                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
+            }
+            written -= taken;
+            readers.note_progress(place, &mut connection.lag);
         }
-    }
-
-    /// Moves a connection's cursor at `seat` by as much of `written` bytes as it had to read there, and
-    /// answers with that.
-    fn move_cursor(&mut self, connection: &mut Connection, seat: Seat, written: usize) -> usize {
-        let Seat { channel, class, place } = seat;
-        let readers = &mut self.channels[channel.0 as usize][class.index()];
-        let reader = &mut readers.readers[place as usize];
-        let offered = (readers.log.head() - reader.cursor) as usize;
-        let taken = offered.min(written);
-        let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
-        reader.cursor = cursor;
-        if !unsent.is_empty() {
-            connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
-        }
-        readers.note_progress(place, &mut connection.lag);
-        taken
     }
 
     /// Visits readers of one log until all were visited since it last grew, or `budget` is spent.
@@ -373,12 +367,7 @@ impl Fanout {
             } else {
                 let mut unread = [IoSlice::new(readers.log.from(cursor))];
                 match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
-                    Ok(written) => {
-                        self.written += written as u64;
-                        // Not by the connection's list of seats: who comes by in a round of thousands
-                        // would have to fetch it from afar.
-                        self.move_cursor(connection, Seat { channel, class, place }, written);
-                    }
+                    Ok(written) => self.account(connection, &Behind::FIRST, written),
                     Err(_) => effects.push(Effect::Gone(index)),
                 }
             }
@@ -418,6 +407,9 @@ impl Fanout {
 }
 
 impl Behind {
+    /// The first seat alone.
+    const FIRST: Self = Self { seats: [0; MAX_SLICES - 1], count: 1 };
+
     /// Whether one more may follow.
     const fn add(&mut self, seat: usize) -> bool {
         self.seats[self.count] = seat;
