@@ -9,7 +9,7 @@ use protocol::{
 use serde::Serialize;
 
 use crate::engine::Joined;
-use crate::publication::{Publication, Receipt};
+use crate::publication::{FIELDS_SIZE, Publication, Receipt};
 use crate::session::Member;
 use crate::settings::ChannelSettings;
 
@@ -70,12 +70,16 @@ pub(crate) fn publication(authenticated: bool, publication: &Publication) -> Vec
 pub(crate) fn ack(channel: &str, request: &RequestId, receipt: &Receipt) -> Vec<u8> {
     let options = ServerOptions::Request { channel, id: request.as_str() };
     let payload = AckPayload { id: receipt.id.as_str(), seq: receipt.seq, ts: receipt.ts };
-    text(&ServerFrame { action: Action::Ack, options, client: None::<()>, payload })
+    let frame = ServerFrame { action: Action::Ack, options, client: None::<()>, payload };
+    text(&frame, SMALL_SIZE + channel.len() + request.as_str().len())
 }
 
 pub(crate) fn presence_full(channel: &str, members: &[Arc<Member>]) -> Vec<u8> {
     let presence = members.iter().map(|member| &member.info).collect();
-    channel_frame(Action::PresenceFull, channel, None, PresenceFull { presence })
+    let (action, options) = (Action::PresenceFull, ServerOptions::Channel { channel });
+    let payload = PresenceFull { presence };
+    let size: usize = members.iter().map(|member| member.info.get().len() + 1).sum();
+    text(&ServerFrame { action, options, client: None::<()>, payload }, SMALL_SIZE + size)
 }
 
 pub(crate) fn presence_update(channel: &str, action: PresenceAction, member: &Member) -> Vec<u8> {
@@ -100,12 +104,10 @@ pub(crate) fn message_head(
     };
     let authenticated = *recipients == Recipients::Authenticated;
     let options = ServerOptions::Message { authenticated, session_id, channel };
-    let mut frame = text(&ServerFrame {
-        action: Action::Message,
-        options,
-        client: Some(&sender.info),
-        payload,
-    });
+    let (action, client) = (Action::Message, Some(&sender.info));
+    let size = channel.len() + sender.info.get().len() + payload.get().len();
+    let size = MESSAGE_SIZE + size + FIELDS_SIZE;
+    let mut frame = text(&ServerFrame { action, options, client, payload }, size);
     frame.pop();
     frame
 }
@@ -113,8 +115,9 @@ pub(crate) fn message_head(
 /// An event without its closing brace, as [`message_head`].
 pub(crate) fn event_head(channel: &str, payload: &EventPayload<&RawPayload>) -> Vec<u8> {
     let options = ServerOptions::Channel { channel };
-    let mut frame =
-        text(&ServerFrame { action: Action::Event, options, client: None::<()>, payload });
+    let frame = ServerFrame { action: Action::Event, options, client: None::<()>, payload };
+    let size = channel.len() + payload.data.get().len();
+    let mut frame = text(&frame, MESSAGE_SIZE + size + FIELDS_SIZE);
     frame.pop();
     frame
 }
@@ -129,7 +132,7 @@ pub(crate) fn error(
         (Some(channel), None) => ServerOptions::Channel { channel },
         (Some(channel), Some(request)) => ServerOptions::Request { channel, id: request.as_str() },
     };
-    text(&ServerFrame { action: Action::Error, options, client: None::<()>, payload })
+    text(&ServerFrame { action: Action::Error, options, client: None::<()>, payload }, SMALL_SIZE)
 }
 
 pub(crate) fn pong() -> Vec<u8> {
@@ -143,12 +146,21 @@ fn channel_frame(
     payload: impl Serialize,
 ) -> Vec<u8> {
     let client = client.map(|member| &member.info);
-    text(&ServerFrame { action, options: ServerOptions::Channel { channel }, client, payload })
+    let size = SMALL_SIZE + channel.len() + client.map_or(0, |info| info.get().len());
+    let options = ServerOptions::Channel { channel };
+    text(&ServerFrame { action, options, client, payload }, size)
 }
 
-fn text(frame: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(frame).expect("frames have only string keys")
+/// `size` is what the text will mostly have, so that it need not move while it grows.
+fn text(frame: &impl Serialize, size: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(size);
+    serde_json::to_writer(&mut text, frame).expect("frames have only string keys");
+    text
 }
 
+/// What a message has besides what its sender chose: it is kept, so this is what it takes and no more.
+const MESSAGE_SIZE: usize = 104;
+/// What other frames have besides the texts of others: most are gone as soon as they are written.
+const SMALL_SIZE: usize = 320;
 /// What this server can do beyond the first version of the protocol.
 const FEATURES: [&str; 5] = ["ack", "batch", "history", "ping", "resume"];

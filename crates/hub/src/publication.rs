@@ -180,9 +180,8 @@ fn write_fields(out: &mut Vec<u8>, id: PublicationId, ts: u64) {
 }
 
 fn write_number(out: &mut Vec<u8>, number: u64) {
-    use std::io::Write;
-    write!(out, "{number}").expect("writing into memory cannot fail");
+    serde_json::to_writer(out, &number).expect("writing into memory cannot fail");
 }
 
 /// Room for `,"id":"…","ts":…,"seq":…}`.
-const FIELDS_SIZE: usize = 80;
+pub(crate) const FIELDS_SIZE: usize = 80;

@@ -1,5 +1,9 @@
 //! A client's frame from JSON text to a type that cannot be wrong. The payload stays text.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -50,7 +54,7 @@ pub enum ClientMessage<'a> {
 
 /// What a client calls one of its messages: 1 to 64 characters.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct RequestId(Box<str>);
+pub struct RequestId(Arc<str>);
 
 /// Who a client's message is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -117,7 +121,7 @@ impl<'a> ClientMessage<'a> {
                 let id =
                     options.id.map(|id| RequestId::parse(&id)).transpose().map_err(malformed)?;
                 let recipients = match options.session_id {
-                    Some(session_id) => Recipients::Session(session_id.into_owned()),
+                    Some(session_id) => Recipients::Session(session_id.0.into_owned()),
                     None if options.authenticated == Some(true) => Recipients::Authenticated,
                     None => Recipients::Everyone,
                 };
@@ -237,11 +241,25 @@ fn read_payload<'a, T: Deserialize<'a>>(
 #[serde(expecting = "an object with an `action`")]
 struct ClientFrame<'a> {
     #[serde(borrow)]
-    action: std::borrow::Cow<'a, str>,
+    action: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "object")]
-    options: Option<ClientOptions<std::borrow::Cow<'a, str>>>,
+    options: Option<ClientOptions<Text<'a>>>,
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
+}
+
+/// A text of the frame, copied only where it has escapes: a bare `Cow` is copied wherever it is not
+/// the field itself.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How long a reason may be, in characters.

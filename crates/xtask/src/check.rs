@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{
+    count::{self, Lower},
     sdk::{self, Flavour},
     setup::{self, WASM},
     tidy,
@@ -26,6 +27,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     };
     clippy(&["--workspace", "--all-targets", "--all-features"])?;
     clippy(&["--package", "sdk", "--target", WASM])?;
+    heading("instructions");
+    count::count(workspace, Lower::Ask)?;
     heading("doc");
     let mut doc = workspace.cargo();
     run(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod count;
 mod inline;
 mod sdk;
 mod setup;
@@ -15,7 +16,7 @@ use std::{env, process::ExitCode};
 
 use anyhow::{Result, bail};
 
-use crate::{sdk::Flavour, workspace::Workspace};
+use crate::{count::Lower, sdk::Flavour, workspace::Workspace};
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -38,6 +39,8 @@ fn dispatch() -> Result<()> {
         }
         ["sdk"] => sdk::build(&workspace, Flavour::Release),
         ["sdk", "--dev"] => sdk::build(&workspace, Flavour::Dev),
+        ["count"] => count::count(&workspace, Lower::Ask),
+        ["count", "--lower"] => count::count(&workspace, Lower::Write),
         ["size"] => sdk::check_size(&workspace),
         ["start", server_args @ ..] => start::start(&workspace, server_args),
         ["build"] => start::build_release(&workspace),
@@ -69,7 +72,8 @@ usage: cargo xtask <command>
   ci                    check and test: all that a change must pass
 
   setup [--tests]       install what the builds (and the browser tests) need
-  check                 formatting, lints, docs, tidy, size and dependency checks
+  check                 formatting, lints, docs, tidy, size, instructions, dependencies
   tidy                  the rules no other tool knows
   size                  the SDK against crates/sdk/size-limit.txt
+  count [--lower]       the server's instructions against crates/count/limits.txt
 ";

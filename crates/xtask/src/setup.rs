@@ -110,6 +110,18 @@ fn satisfies(installed: &Value, wanted: &Value) -> bool {
     })
 }
 
+/// What counts instructions.
+pub(crate) fn valgrind() -> Result<()> {
+    let is_there = || succeeds(Command::new("valgrind").arg("--version"));
+    if !is_there() {
+        apt_install(&["valgrind"], "instruction counts").context(NO_VALGRIND)?;
+        if !is_there() {
+            bail!(NO_VALGRIND);
+        }
+    }
+    Ok(())
+}
+
 /// A browser that tests drive.
 struct Browser {
     /// What in the environment may name its program.
@@ -124,33 +136,33 @@ struct Browser {
 
 /// Finds or installs a browser.
 fn browser(browser: &Browser) -> Result<PathBuf> {
-    let Browser { packages, missing, .. } = *browser;
     if let Some(program) = find_browser(browser) {
         return Ok(program);
     }
+    apt_install(browser.packages, "the browser tests").context(browser.missing)?;
+    find_browser(browser).context(browser.missing)
+}
+
+/// Installs Debian packages, as root or by `sudo` where that asks for no password.
+fn apt_install(packages: &[&str], why: &str) -> Result<()> {
     let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    let as_root = if is_root {
-        Vec::new()
+    let as_root: &[&str] = if is_root {
+        &[]
     } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
-        vec!["sudo", "-n"]
+        &["sudo", "-n"]
     } else {
-        bail!(missing);
+        bail!("only root can install packages");
     };
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(missing);
+        bail!("there is no apt-get");
     }
-    println!("setup: apt-get install {} (the browser tests)", packages.join(" "));
+    println!("setup: apt-get install {} ({why})", packages.join(" "));
     let apt = |args: &[&str]| {
-        let words =
-            [as_root.as_slice(), &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args];
-        let words = words.concat();
+        let words = [as_root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat();
         run(Command::new(words[0]).args(&words[1..]))
     };
-    apt(&["update", "-qq"]).context(missing)?;
-    let install =
-        [["install", "-y", "-qq", "--no-install-recommends"].as_slice(), packages].concat();
-    apt(&install).context(missing)?;
-    find_browser(browser).context(missing)
+    apt(&["update", "-qq"])?;
+    apt(&[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
 }
 
 fn find_browser(browser: &Browser) -> Option<PathBuf> {
@@ -182,6 +194,8 @@ const FIREFOX: Browser = Browser {
     missing: "a few browser tests need Firefox and this machine has none: install it and put it on the \
               PATH, or name its program in FIREFOX",
 };
+const NO_VALGRIND: &str = "the instruction counts need valgrind and this machine has none: install it \
+                            and put it on the PATH";
 
 #[cfg(test)]
 mod tests {
