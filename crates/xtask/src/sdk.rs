@@ -112,7 +112,7 @@ fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
     bindgen.omit_default_module_path(true).keep_debug(is_dev);
     bindgen.remove_name_section(!is_dev).remove_producers_section(!is_dev);
     let mut output = bindgen.generate_output().context("wasm-bindgen refused the SDK's module")?;
-    let mut glue = output.js().to_owned();
+    let mut glue = import_once(output.js());
     if flavour == Flavour::Release {
         // What is not defined there is of the SDK's own JavaScript, where names are short.
         let imports = output.wasm_mut().imports.iter_mut();
@@ -141,6 +141,28 @@ fn bind(compiled: &Path, work: &Path, flavour: Flavour) -> Result<PathBuf> {
     let module = work.join(CORE);
     fs::rename(js.join("core_bg.wasm"), &module).context("wasm-bindgen wrote no module")?;
     Ok(module)
+}
+
+/// The glue with each module imported once: wasm-bindgen does so for each function of it.
+fn import_once(glue: &str) -> String {
+    let (mut known, mut again) = (Vec::new(), Vec::new());
+    let mut once = String::new();
+    for line in glue.lines() {
+        if let Some((name, module)) =
+            line.strip_prefix("import * as ").and_then(|import| import.split_once(" from "))
+        {
+            if known.contains(&module) {
+                again.push(format!(": {name},"));
+                continue;
+            }
+            known.push(module);
+        } else if again.iter().any(|key| line.ends_with(key)) {
+            continue;
+        }
+        once.push_str(line);
+        once.push('\n');
+    }
+    once
 }
 
 /// Gives one of the functions in the glue a number for its name. wasm-bindgen's names end in hashes,
@@ -447,6 +469,14 @@ mod tests {
         let renamed = rename_import(glue, "__wbg_now_01ab", 7).unwrap();
         assert_eq!(renamed, "{ 7: function() { return Date.now(); } }");
         assert!(rename_import(glue, "__wbg_then_02cd", 8).is_err());
+    }
+
+    #[test]
+    fn a_module_is_imported_once() {
+        let line = |n| format!("import * as import{n} from \"./inbox.js\"\n");
+        let key = |n| format!("\"./inbox.js\": import{n},\n");
+        let glue = [line(1), line(2), "x\n".into(), key(1), key(2)].concat();
+        assert_eq!(import_once(&glue), [line(1), "x\n".into(), key(1)].concat());
     }
 
     #[test]
