@@ -14,6 +14,8 @@ pub(super) struct Readers {
     pub(super) unvisited: u32,
     /// How many are behind because their sockets are full.
     lagging: u32,
+    /// How many are visited but not written to yet: what they have to read must stay.
+    pub(super) in_hand: u32,
     pub(super) round: Round,
     /// The length at which the log is cut, when somebody lags.
     cut_at: usize,
@@ -82,6 +84,11 @@ impl Readers {
         None
     }
 
+    /// What a reader has to read.
+    pub(super) fn unread(&self, place: u32) -> &[u8] {
+        self.log.from(self.readers[place as usize].cursor)
+    }
+
     pub(super) fn is_behind(&self, place: u32) -> bool {
         self.readers[place as usize].cursor < self.log.head()
     }
@@ -113,7 +120,7 @@ impl Readers {
         if self.log.len() == 0 {
             return;
         }
-        if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
+        if self.readers.is_empty() || (self.unvisited + self.lagging + self.in_hand == 0) {
             self.unvisited = 0;
             self.log.drop_until(self.log.head());
             self.all_offered();
