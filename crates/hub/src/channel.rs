@@ -20,6 +20,15 @@ pub struct AudienceClass {
     pub presence: bool,
 }
 
+/// How a member gets a channel's frames.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reading {
+    /// Which of them.
+    pub class: AudienceClass,
+    /// What comes together as one message.
+    pub batch: bool,
+}
+
 /// What the hub keeps for a channel that has members on this thread.
 #[derive(Debug)]
 pub(crate) struct Channel {

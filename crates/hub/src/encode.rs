@@ -151,4 +151,4 @@ fn text(frame: &impl Serialize) -> Vec<u8> {
 }
 
 /// What this server can do beyond the first version of the protocol.
-const FEATURES: [&str; 4] = ["ack", "history", "ping", "resume"];
+const FEATURES: [&str; 5] = ["ack", "batch", "history", "ping", "resume"];

@@ -26,6 +26,8 @@ pub enum EngineCommand {
         presence: bool,
         /// Where the member has read before; the answer shall have what it has missed.
         resume: Option<Resume>,
+        /// Whether the member wants what comes together as one message; the answer says so again.
+        batch: bool,
         /// Whether the other members shall hear of a new member, and of its leaving.
         announce: bool,
     },
@@ -225,6 +227,8 @@ pub struct Joined {
     pub history: Option<Vec<Arc<Publication>>>,
     /// The roster, with the member itself, if asked for.
     pub presence: Option<Vec<Arc<Member>>>,
+    /// Whether it wants what comes together as one message.
+    pub batch: bool,
 }
 
 /// Why a command was not carried out.

@@ -4,6 +4,7 @@
 //! here does IO, asks the time or draws random numbers, so every rule is tested without a socket.
 #![warn(clippy::unwrap_used)]
 
+pub mod batch;
 mod channel;
 mod encode;
 mod engine;
@@ -23,7 +24,7 @@ mod tally;
 mod trigger;
 mod window;
 
-pub use channel::{AudienceClass, ChannelKey};
+pub use channel::{AudienceClass, ChannelKey, Reading};
 pub use engine::{EngineCommand, EngineEvent, Joined, Position, Refusal};
 pub use hub::{Hub, Limits, Now};
 pub use ledger::{Ledger, LedgerState, Numbers, Past, PastEpoch, Publishing, Remembered};

@@ -131,7 +131,10 @@ impl Request {
     pub(crate) fn input(&self, channel: &ChannelName, member: &Member) -> Vec<u8> {
         let mut options = TriggerOptions::new(channel);
         match self {
-            Self::Join(payload) => self.told(member, options, payload),
+            Self::Join(request) => {
+                // How its frames come is between the server and the client.
+                self.told(member, options, JoinRequest { batch: false, ..request.clone() })
+            }
             Self::Message { recipients, payload, id } => {
                 options.id = id.as_ref().map(RequestId::as_str);
                 options.authenticated = *recipients == Recipients::Authenticated;

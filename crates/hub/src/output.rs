@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::{CloseCode, ErrorCode};
 
-use crate::channel::{AudienceClass, ChannelKey};
+use crate::channel::{ChannelKey, Reading};
 use crate::engine::EngineCommand;
 use crate::limit::Limit;
 use crate::publication::Publication;
@@ -39,14 +39,14 @@ pub enum Output {
         frame: Vec<u8>,
     },
     /// Let a session read, from here on, what its class of a channel's members gets. If it already
-    /// reads there, it goes on where it is, in the new class.
+    /// reads there, it goes on where it is, in the new way.
     Attach {
         /// Which session.
         session: SessionKey,
         /// Which channel.
         channel: ChannelKey,
         /// As which kind of member.
-        class: AudienceClass,
+        reading: Reading,
     },
     /// Let a session no longer read a channel.
     Detach {

@@ -163,6 +163,10 @@ pub struct JoinRequest {
     /// Send what was published since.
     #[serde(deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
+    /// Send what comes together as one message: an array of frames. No older client asks for it, so
+    /// it is true or false, and not whatever JavaScript takes for that.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub batch: bool,
 }
 
 /// How far in a channel a client has read.

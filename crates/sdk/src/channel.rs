@@ -153,6 +153,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
             history: self.handles.iter().any(|handle| handle.options.history),
             presence: self.handles.iter().any(|handle| handle.options.presence),
             resume: None,
+            batch: false,
         };
         let known = self.asked.as_ref().is_some_and(|asked| {
             (asked.history || !wanted.history) && (asked.presence || !wanted.presence)
@@ -170,7 +171,7 @@ impl<P: Clone, L: Clone> Channel<P, L> {
     /// The join that asks for all behind what was read: it is answered like any other.
     pub(crate) fn rejoin(&self) -> JoinRequest {
         let presence = self.asked.as_ref().is_some_and(|asked| asked.presence);
-        JoinRequest { history: false, presence, resume: self.reader.position() }
+        JoinRequest { presence, resume: self.reader.position(), ..JoinRequest::default() }
     }
 
     /// Takes the answer to a join: what was missed for good, and whether the history is still owed.

@@ -5,6 +5,7 @@
 //! visit writes all from the reader's cursor to the log's head. A reader whose socket is full only
 //! falls behind: it costs no queue, and beyond the lag limit it is given up.
 
+mod batch;
 mod readers;
 // The same as in Cargo.toml, for io-uring.
 #[cfg_attr(
@@ -18,7 +19,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use hub::{AudienceClass, ChannelKey, Publication};
+use hub::{AudienceClass, ChannelKey, Publication, Reading};
 use slab::Slab;
 
 use crate::metrics::ShardCounts;
@@ -97,21 +98,23 @@ impl Fanout {
     }
 
     /// Makes a connection a reader of a channel from the log's head on. If it is one already it
-    /// keeps its place, in the new class.
+    /// keeps its place, and reads in the new way from there on.
     pub(crate) fn attach(
         &mut self,
         all: &mut Slab<Connection>,
         index: u32,
         channel: ChannelKey,
-        class: AudienceClass,
+        reading: Reading,
     ) {
+        let Reading { class, batch } = reading;
         let at = channel.0 as usize;
         if self.channels.len() <= at {
             self.channels.resize_with(at + 1, Default::default);
         }
         let Some(connection) = all.get_mut(index as usize) else { return };
         if let Ok(seat) = connection.seat(channel) {
-            if connection.seats[seat].class == class {
+            let now = connection.seats[seat];
+            if now.class == class && now.batch == batch {
                 return;
             }
             self.collect(connection);
@@ -122,7 +125,7 @@ impl Fanout {
         let place = readers.add(index);
         let connection = &mut all[index as usize];
         if let Err(seat) = connection.seat(channel) {
-            connection.seats.insert(seat, Seat { channel, class, place });
+            connection.seats.insert(seat, Seat { channel, class, batch, place });
         }
     }
 
@@ -204,11 +207,14 @@ impl Fanout {
                 return;
             }
             for seat in behind.iter() {
-                let Seat { channel, class, place } = connection.seats[seat];
+                let Seat { channel, class, batch, place } = connection.seats[seat];
                 let readers = &mut self.channels[channel.0 as usize][class.index()];
                 let reader = &mut readers.readers[place as usize];
                 let unread = readers.log.from(reader.cursor);
-                connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unread));
+                connection.outbox.push_owed(|bytes| match batch {
+                    true => batch::write_all(unread, bytes),
+                    false => bytes.extend_from_slice(unread),
+                });
                 reader.cursor = readers.log.head();
                 readers.note_progress(place, &mut connection.lag);
             }
@@ -306,6 +312,7 @@ impl Fanout {
     ) {
         loop {
             let behind = self.find_behind(connection);
+            self.prepare(connection, &behind);
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
             let mut add = |bytes| {
@@ -316,8 +323,7 @@ impl Fanout {
                 add(connection.outbox.pending());
             }
             for seat in behind.iter().map(|at| connection.seats[at]) {
-                let readers = self.readers(&seat);
-                add(readers.log.from(readers.readers[seat.place as usize].cursor));
+                add(self.readers(&seat).offered(&seat));
             }
             if count == 0 {
                 break;
@@ -338,6 +344,14 @@ impl Fanout {
         connection.report(index, effects);
     }
 
+    /// Makes what a connection wants as batches at its seats `behind`.
+    fn prepare(&mut self, connection: &Connection, behind: &Behind) {
+        let seats = behind.iter().map(|at| connection.seats[at]);
+        for seat in seats.filter(|seat| seat.batch) {
+            self.channels[seat.channel.0 as usize][seat.class.index()].prepare(&seat);
+        }
+    }
+
     /// Moves a connection's cursors after `written` bytes of its outbox and of its seats `behind`,
     /// in that order.
     fn account(&mut self, connection: &mut Connection, behind: &Behind, mut written: usize) {
@@ -346,18 +360,15 @@ impl Fanout {
         connection.outbox.advance(own);
         written -= own;
         for seat in behind.iter().take(if connection.outbox.is_empty() { usize::MAX } else { 0 }) {
-            let Seat { channel, class, place } = connection.seats[seat];
-            let readers = &mut self.channels[channel.0 as usize][class.index()];
-            let reader = &mut readers.readers[place as usize];
-            let offered = (readers.log.head() - reader.cursor) as usize;
-            let taken = offered.min(written);
-            let (cursor, unsent) = readers.log.advance(reader.cursor, taken);
-            reader.cursor = cursor;
+            let seat = connection.seats[seat];
+            let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
+            let taken = readers.offered(&seat).len().min(written);
+            let unsent = readers.advance(&seat, taken);
             if !unsent.is_empty() {
                 connection.outbox.push_owed(|bytes| bytes.extend_from_slice(unsent));
             }
             written -= taken;
-            readers.note_progress(place, &mut connection.lag);
+            readers.note_progress(seat.place, &mut connection.lag);
         }
     }
 
@@ -389,10 +400,12 @@ impl Fanout {
             if self.take_in_hand(connection, index, channel) {
                 continue;
             }
-            if connection.seats.len() > 1 || !connection.outbox.is_empty() {
+            let is_plain = matches!(&connection.seats[..], [seat] if !seat.batch);
+            if !is_plain || !connection.outbox.is_empty() {
                 self.write(connection, index, effects);
             } else {
-                self.offer(connection, Visit { connection: index, seat: 0 }, None, effects);
+                let visit = Visit { connection: index, seat: 0, batch: None };
+                self.offer(connection, &visit, None, effects);
             }
             // A broken socket has got nothing: until it is let go, the log must reach back to it.
             let readers = &mut self.channels[channel.0 as usize][class.index()];

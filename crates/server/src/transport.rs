@@ -82,6 +82,8 @@ pub(crate) enum State {
 pub(crate) struct Seat {
     pub(crate) channel: ChannelKey,
     pub(crate) class: AudienceClass,
+    /// It wants what comes together as one message.
+    pub(crate) batch: bool,
     /// Its position in the list of readers.
     pub(crate) place: u32,
 }

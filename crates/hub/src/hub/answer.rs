@@ -5,7 +5,8 @@ use std::sync::Arc;
 use protocol::{ChannelName, ErrorCode};
 
 use super::Hub;
-use crate::channel::AudienceClass;
+use crate::batch;
+use crate::channel::{AudienceClass, Reading};
 use crate::encode;
 use crate::engine::{EngineEvent, Joined};
 use crate::limit::Limit;
@@ -68,8 +69,11 @@ impl Hub {
         let authenticated = member.authenticated;
         let mut reply = |frame| self.outputs.push_back(Output::Reply { session, frame });
         reply(encode::join_ack(&member, joined, &settings, ping_interval));
-        for publication in joined.resumed.iter().flatten().flatten() {
-            reply(encode::publication(authenticated, publication));
+        let missed = joined.resumed.iter().flatten().flatten();
+        let missed = missed.map(|publication| encode::publication(authenticated, publication));
+        match joined.batch {
+            true => batch::messages(missed).into_iter().for_each(&mut reply),
+            false => missed.for_each(&mut reply),
         }
         if let Some(publications) = &joined.history {
             reply(encode::history(&joined.channel, authenticated, publications, None));
@@ -78,7 +82,8 @@ impl Hub {
             reply(encode::presence_full(&joined.channel, members));
         }
         let class = AudienceClass { authenticated, presence: joined.presence.is_some() };
-        self.outputs.push_back(Output::Attach { session, channel, class });
+        let reading = Reading { class, batch: joined.batch };
+        self.outputs.push_back(Output::Attach { session, channel, reading });
     }
 
     fn handle_left(&mut self, session: SessionKey, name: &ChannelName) {

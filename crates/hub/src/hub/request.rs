@@ -118,6 +118,7 @@ impl Hub {
             history: (request.history && kept > 0).then_some(kept),
             presence: request.presence && settings.presence,
             resume: request.resume,
+            batch: request.batch,
             announce: settings.presence,
         }));
         Ok(())

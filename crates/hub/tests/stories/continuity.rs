@@ -30,6 +30,26 @@ fn who_comes_back_gets_what_it_missed_and_then_goes_on() {
 }
 
 #[test]
+fn who_wants_batches_gets_what_it_missed_in_few_messages() {
+    let mut world = open_world();
+    let (a, b) = (world.anonymous(), world.anonymous());
+    world.join(a, "open");
+    world.message(a, "open", "", r#""one""#);
+    for (missed, in_an_array) in [("two", false), ("three", true)] {
+        world.message(a, "open", "", &format!("\"{missed}\""));
+        let resume = r#"{"batch":true,"resume":{"epoch":"epoch","seq":1}}"#;
+        world.clear();
+        world.join_with(b, "open", resume);
+        let frames = world.read(b);
+        let is_array = |frame: &String| frame.starts_with('[') && frame.ends_with(']');
+        assert_eq!((frames.len(), is_array(&frames[1])), (2, in_an_array), "{missed}");
+    }
+    let frames = r#"{"batch":false,"resume":{"epoch":"epoch","seq":1}}"#;
+    world.join_with(b, "open", frames);
+    assert_eq!(world::actions(&world.read(b)), ["join", "message", "message"]);
+}
+
+#[test]
 fn who_cannot_be_told_all_it_missed_is_told_so_and_gets_the_history() {
     let mut world = open_world();
     let a = world.anonymous();

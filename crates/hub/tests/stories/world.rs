@@ -292,8 +292,8 @@ impl World {
                 | Output::Refuse { session, frame, .. } => {
                     self.deliver(session, frame);
                 }
-                Output::Attach { session, channel, class } => {
-                    self.person(session).listens.insert(channel, class);
+                Output::Attach { session, channel, reading } => {
+                    self.person(session).listens.insert(channel, reading.class);
                 }
                 Output::Detach { session, channel } => {
                     self.person(session).listens.remove(&channel);
@@ -366,6 +366,7 @@ impl World {
                 presence,
                 announce,
                 resume,
+                batch,
             } => {
                 let channel = ledger(&mut self.engine, &name);
                 if channel.roster.insert(member.id, (session, Arc::clone(&member), announce))
@@ -380,7 +381,7 @@ impl World {
                 let members = channel.roster.iter().map(|(_, member, _)| member.clone());
                 let presence = presence.then(|| members.collect());
                 let joined =
-                    Joined { session, channel: name, position, resumed, history, presence };
+                    Joined { session, channel: name, position, resumed, history, presence, batch };
                 events.push(EngineEvent::Joined(Box::new(joined)));
             }
             EngineCommand::Leave { session, member, channel: name } => {

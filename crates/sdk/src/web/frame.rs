@@ -53,7 +53,7 @@ pub(super) fn encode(outgoing: Outgoing) -> Result<String, JsValue> {
         Outgoing::Encoded(text) => return Ok(text),
         Outgoing::Ping => return stringify(Action::Ping, None, None),
         Outgoing::Join { channel, request } => {
-            let JoinRequest { history, presence, resume } = request;
+            let JoinRequest { history, presence, resume, .. } = request;
             let mut flags = Fields::new().with("history", history).with("presence", presence);
             if let Some(read) = resume {
                 let read = Fields::new().with("epoch", &read.epoch).with("seq", read.seq as f64);

@@ -40,6 +40,7 @@ struct JoinAnswer {
     history: Option<u32>,
     resume: Option<Resume>,
     presence: bool,
+    batch: bool,
     authenticated: bool,
 }
 
@@ -169,8 +170,8 @@ impl MemoryEngine {
             channel.ledger.past(answer.authenticated, answer.resume.as_ref(), answer.history);
         let roster = channel.ledger.roster.iter().map(|seat| Arc::clone(&seat.member));
         let presence = answer.presence.then(|| roster.collect());
-        let joined =
-            Joined { session: answer.session, channel: name, position, resumed, history, presence };
+        let JoinAnswer { session, batch, .. } = *answer;
+        let joined = Joined { session, channel: name, position, resumed, history, presence, batch };
         self.send(shard, EngineEvent::Joined(Box::new(joined)));
     }
 
@@ -347,6 +348,7 @@ impl Engine for MemoryEngine {
                 history,
                 presence,
                 resume,
+                batch,
                 announce,
             } => {
                 let authenticated = member.authenticated;
@@ -354,7 +356,7 @@ impl Engine for MemoryEngine {
                 self.join(
                     channel,
                     seat,
-                    &JoinAnswer { session, history, resume, presence, authenticated },
+                    &JoinAnswer { session, history, resume, presence, batch, authenticated },
                 );
             }
             EngineCommand::Leave { session, member, channel } => {

@@ -1,7 +1,10 @@
 //! A channel's log, who reads it, and how far everybody is.
 
+use std::sync::Arc;
+
+use super::batch::{self, Batch};
 use crate::log::Log;
-use crate::transport::Connection;
+use crate::transport::{Connection, Seat};
 
 /// A log and its readers.
 #[derive(Debug, Default)]
@@ -20,6 +23,9 @@ pub(super) struct Readers {
     /// The length at which the log is cut, when somebody lags.
     cut_at: usize,
     pub(super) queued: bool,
+    /// What waits for the readers that want batches, as the last of them got it; kept while there are
+    /// others to visit.
+    pub(super) batch: Option<Arc<Batch>>,
 }
 
 /// A reader that is behind is one of a log with readers to visit, or `waiting` says how much.
@@ -84,13 +90,49 @@ impl Readers {
         None
     }
 
-    /// What a reader has to read.
-    pub(super) fn unread(&self, place: u32) -> &[u8] {
-        self.log.from(self.readers[place as usize].cursor)
-    }
-
     pub(super) fn is_behind(&self, place: u32) -> bool {
         self.readers[place as usize].cursor < self.log.head()
+    }
+
+    /// Makes the messages that the reader at a seat is to be sent, unless they are there already.
+    pub(super) fn prepare(&mut self, seat: &Seat) {
+        let cursor = self.readers[seat.place as usize].cursor;
+        let unread = self.log.from(cursor);
+        if seat.batch && self.batch_at(cursor).is_none() && batch::is_worth_it(unread) {
+            self.batch = Some(Arc::new(Batch::new(cursor, unread)));
+        }
+    }
+
+    /// What the reader at a seat, who is behind and for whom all is prepared, is to be sent.
+    pub(super) fn offered(&self, seat: &Seat) -> &[u8] {
+        match self.batch_for(seat) {
+            Some(batch) => batch.bytes(),
+            None => self.log.from(self.readers[seat.place as usize].cursor),
+        }
+    }
+
+    /// Moves the reader at a seat after it was sent `count` bytes of what it was offered; the rest of
+    /// the message that the last of them belongs to.
+    pub(super) fn advance(&mut self, seat: &Seat, count: usize) -> &[u8] {
+        let reader = &mut self.readers[seat.place as usize];
+        let (at, head) = (reader.cursor, self.log.head());
+        let batch = self.batch.as_deref().filter(|batch| seat.batch && batch.is_for(at, head));
+        let (cursor, unsent) = match batch {
+            Some(batch) => batch.advance(count),
+            None => self.log.advance(at, count),
+        };
+        reader.cursor = cursor;
+        unsent
+    }
+
+    /// The batch that the reader at a seat, for whom all is prepared, is to be sent, if it is one.
+    pub(super) fn batch_for(&self, seat: &Seat) -> Option<&Arc<Batch>> {
+        let cursor = self.readers[seat.place as usize].cursor;
+        self.batch_at(cursor).filter(|_| seat.batch)
+    }
+
+    fn batch_at(&self, cursor: u64) -> Option<&Arc<Batch>> {
+        self.batch.as_ref().filter(|batch| batch.is_for(cursor, self.log.head()))
     }
 
     /// Keeps count of who lags and by how much, after a reader was visited.
@@ -102,6 +144,8 @@ impl Readers {
         self.lagging = self.lagging + u32::from(waits > 0) - u32::from(waited > 0);
         if waited > 0 && waits == 0 {
             self.release();
+        } else if waits > 0 && self.unvisited == 0 {
+            self.batch = None;
         }
     }
 
@@ -119,6 +163,9 @@ impl Readers {
     pub(super) fn release(&mut self) {
         if self.log.len() == 0 {
             return;
+        }
+        if self.unvisited == 0 {
+            self.batch = None;
         }
         if self.readers.is_empty() || (self.unvisited + self.lagging + self.in_hand == 0) {
             self.unvisited = 0;

@@ -2,19 +2,23 @@
 
 use std::io::{self, IoSlice};
 use std::mem;
+use std::sync::Arc;
 
 use hub::ChannelKey;
 use slab::Slab;
 
+use super::batch::Batch;
 use super::ring::Ring;
 use super::{Behind, Effect, Fanout, write_slices};
 use crate::transport::{Connection, Seat, Stream};
 
 /// A reader that has something to read at this one of its seats, and nowhere else.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Visit {
     pub(super) connection: u32,
     pub(super) seat: usize,
+    /// The batch that it is to get, kept while others have theirs made.
+    pub(super) batch: Option<Arc<Batch>>,
 }
 
 /// A write that may go out with others.
@@ -75,13 +79,19 @@ impl Fanout {
         if self.ring.is_none() || !connection.outbox.is_empty() {
             return false;
         }
-        let Ok(seat) = connection.seat(channel) else { return false };
+        let Ok(at) = connection.seat(channel) else { return false };
         if connection.seats.len() > 1 && self.find_behind(connection).count > 1 {
             return false;
         }
-        let class = connection.seats[seat].class;
-        self.channels[channel.0 as usize][class.index()].in_hand += 1;
-        self.in_hand.push(Visit { connection: index, seat });
+        let seat = &connection.seats[at];
+        let readers = &mut self.channels[channel.0 as usize][seat.class.index()];
+        readers.prepare(seat);
+        let batch = readers.batch_for(seat).cloned();
+        if batch.as_ref().is_some_and(|batch| !batch.is_all()) {
+            return false;
+        }
+        readers.in_hand += 1;
+        self.in_hand.push(Visit { connection: index, seat: at, batch });
         true
     }
 
@@ -90,8 +100,12 @@ impl Fanout {
         let Some(ring) = &mut self.ring else { return };
         let sendings = self.in_hand.iter().map(|visit| {
             let connection = &all[visit.connection as usize];
-            let Seat { channel, class, place } = connection.seats[visit.seat];
-            let bytes = self.channels[channel.0 as usize][class.index()].unread(place);
+            let Seat { channel, class, place, .. } = connection.seats[visit.seat];
+            let readers = &self.channels[channel.0 as usize][class.index()];
+            let bytes = match &visit.batch {
+                Some(batch) => batch.bytes(),
+                None => readers.log.from(readers.readers[place as usize].cursor),
+            };
             let result = Err(io::ErrorKind::Interrupted.into());
             Sending { stream: &connection.stream, bytes, result }
         });
@@ -101,9 +115,13 @@ impl Fanout {
         let mut in_hand = mem::take(&mut self.in_hand);
         for (visit, result) in in_hand.drain(..).zip(results) {
             let connection = &mut all[visit.connection as usize];
-            let Seat { channel, class, place } = connection.seats[visit.seat];
-            self.offer(connection, visit, Some(result), effects);
-            let readers = &mut self.channels[channel.0 as usize][class.index()];
+            let Seat { channel, class, place, .. } = connection.seats[visit.seat];
+            let at = (channel.0 as usize, class.index());
+            if visit.batch.is_some() {
+                self.channels[at.0][at.1].batch.clone_from(&visit.batch);
+            }
+            self.offer(connection, &visit, Some(result), effects);
+            let readers = &mut self.channels[at.0][at.1];
             readers.in_hand -= 1;
             readers.note_progress(place, &mut connection.lag);
             readers.release();
@@ -116,15 +134,15 @@ impl Fanout {
     pub(super) fn offer(
         &mut self,
         connection: &mut Connection,
-        visit: Visit,
+        visit: &Visit,
         tried: Option<io::Result<usize>>,
         effects: &mut Vec<Effect>,
     ) {
-        let Seat { channel, class, place } = connection.seats[visit.seat];
-        let readers = &self.channels[channel.0 as usize][class.index()];
-        let mut unread = [IoSlice::new(readers.unread(place))];
+        let seat = &connection.seats[visit.seat];
+        let readers = &self.channels[seat.channel.0 as usize][seat.class.index()];
+        let mut offered = [IoSlice::new(readers.offered(seat))];
         let (stream, blocked) = (&mut connection.stream, &mut connection.blocked);
-        match write_slices(stream, blocked, &mut unread, tried) {
+        match write_slices(stream, blocked, &mut offered, tried) {
             Ok(written) => self.account(connection, &Behind::only(visit.seat), written),
             Err(_) => effects.push(Effect::Gone(visit.connection)),
         }

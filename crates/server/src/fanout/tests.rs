@@ -1,5 +1,7 @@
 //! The write path over real sockets whose other ends this test holds.
 
+mod batches;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -71,7 +73,17 @@ impl Shard {
     }
 
     fn join(&mut self, index: u32, channel: ChannelKey) {
-        self.fanout.attach(&mut self.all, index, channel, CLASS);
+        self.read_as(index, channel, false);
+    }
+
+    fn read_as(&mut self, index: u32, channel: ChannelKey, batch: bool) {
+        let reading = Reading { class: CLASS, batch };
+        self.fanout.attach(&mut self.all, index, channel, reading);
+    }
+
+    /// Says something to who is in a channel, which is for all who watch.
+    fn say(&mut self, channel: ChannelKey, texts: &[&str]) {
+        texts.iter().for_each(|text| self.fanout.announce_presence(channel, text.as_bytes()));
     }
 
     fn run(&mut self) -> Vec<Effect> {
@@ -158,6 +170,11 @@ impl Shard {
     /// What a connection's lag counts is what waits at its seats, and who is behind will be visited.
     fn check_counts(&self) {
         assert!(self.fanout.in_hand.is_empty(), "nothing is in flight between two turns");
+        for readers in self.fanout.channels.iter().flatten() {
+            assert_eq!(readers.in_hand, 0);
+            let is_needed = readers.unvisited > 0;
+            assert!(is_needed || readers.batch.is_none(), "batches are kept for others to visit");
+        }
         for (index, connection) in &self.all {
             let mut lag = 0;
             for seat in &connection.seats {
@@ -196,6 +213,31 @@ impl Shard {
     }
 }
 
+/// The messages in what a peer has read.
+fn messages(mut bytes: &[u8]) -> Vec<String> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        let (message, rest) = bytes.split_at(frame::server_frame_len(bytes));
+        let text = message[frame::server_header_len(message)..].to_vec();
+        messages.push(String::from_utf8(text).expect("messages are text"));
+        bytes = rest;
+    }
+    messages
+}
+
+/// The frames in a message: several in an array, or one that is no array. None has a comma here.
+fn frames(message: &str) -> Vec<&str> {
+    match message.strip_prefix('[').and_then(|message| message.strip_suffix(']')) {
+        Some(frames) => {
+            assert!(message.len() <= hub::batch::MAX_BATCH, "{}", message.len());
+            let frames: Vec<_> = frames.split(',').collect();
+            assert!(frames.len() > 1, "one alone is no array");
+            frames
+        }
+        None => vec![message],
+    }
+}
+
 #[test]
 fn whoever_reads_when_gets_every_frame_of_its_channels_once_and_in_order() {
     WAYS.iter().copied().for_each(play_at_random);
@@ -215,8 +257,10 @@ fn play_at_random(way: Way) {
         let (who, channel) = (dice.below(4) as usize, dice.below(CHANNELS) as usize);
         let (index, key) = (connections[who], ChannelKey(channel as u32));
         match dice.below(8) {
-            0 if !member[who][channel] => {
-                shard.join(index, key);
+            // Who is in it reads it in another way from now on, maybe; two of them as arrays at first.
+            0 => {
+                let batch = (who % 2 == 1) ^ member[who][channel] ^ (dice.below(4) == 0);
+                shard.read_as(index, key, batch);
                 member[who][channel] = true;
             }
             1 if dice.below(4) == 0 && member[who][channel] => {
@@ -229,7 +273,8 @@ fn play_at_random(way: Way) {
             2..=4 => {
                 said += 1;
                 let mut frame = format!("{channel} {said} ").into_bytes();
-                frame.resize(frame.len() + dice.below(60_000) as usize, b'x');
+                let size = dice.below(60_000) >> (4 * dice.below(4));
+                frame.resize(frame.len() + size as usize, b'x');
                 shard.fanout.announce_presence(key, &frame);
                 for (expected, member) in expected.iter_mut().zip(&member) {
                     if member[channel] {
@@ -266,12 +311,7 @@ fn play_at_random(way: Way) {
         shard.drain(*index, &mut got[who]);
         assert_eq!(shard.all[*index as usize].lag, 0);
         let mut channels = vec![Vec::new(); CHANNELS as usize];
-        let mut rest = &got[who][..];
-        while !rest.is_empty() {
-            let (frame, more) = rest.split_at(frame::server_frame_len(rest));
-            rest = more;
-            let head = if frame[1] == 126 { 4 } else { 2 };
-            let text = str::from_utf8(&frame[head..]).expect("frames are text");
+        for text in messages(&got[who]).iter().flat_map(|message| frames(message)) {
             if let [channel, said, _] = text.split(' ').collect::<Vec<_>>()[..] {
                 let channel: usize = channel.parse().expect("a channel");
                 channels[channel].push(said.parse::<u32>().expect("a number"));
@@ -367,10 +407,16 @@ fn secure(peer: &mut TcpStream, stream: &mut TcpStream) -> (ClientConnection, Se
 
 #[test]
 fn what_tls_could_not_write_is_written_when_the_socket_has_room_again() {
-    WAYS.iter().copied().for_each(fill_a_tls_socket);
+    for way in WAYS {
+        // As frames, and as messages of three: what is on the wire begins like this.
+        fill_and_drain_tls(*way, 1, (b"\x81\x7E\x03\xE8x", 1_004));
+        fill_and_drain_tls(*way, 3, (b"\x81\x7E\x0B\xBC[x", 3_008));
+    }
 }
 
-fn fill_a_tls_socket(way: Way) {
+/// Sends as much as the socket takes, so many frames at a time, which are one message each time: how
+/// that starts, and its length.
+fn fill_and_drain_tls(way: Way, together: usize, (start, length): (&[u8], usize)) {
     let mut shard = Shard::new(way);
     let mut peer = TcpStream::connect(shard.address).expect("the listener accepts");
     let (mut stream, _) = shard.listener.accept().expect("a peer is waiting");
@@ -379,21 +425,21 @@ fn fill_a_tls_socket(way: Way) {
     let stream = Stream::new(AcceptedStream::Tls(stream, Box::new(tls)));
     let index =
         shard.all.insert(Connection::new(SessionId::from_random([0; 16]), stream, 0)) as u32;
-    shard.join(index, BLUE);
+    shard.read_as(index, BLUE, together > 1);
 
     // Frames far smaller than what TLS takes at once: the last one is taken whole by TLS, and in
     // part by the socket.
     let mut sent = 0;
     while !shard.all[index as usize].stream.holds_back() {
         assert!(sent < 100_000, "the socket is never full");
-        shard.fanout.announce_presence(BLUE, &[b'x'; 1_000]);
+        (0..together).for_each(|_| shard.fanout.announce_presence(BLUE, &[b'x'; 1_000]));
         shard.run();
         sent += 1;
     }
     assert!(shard.all[index as usize].blocked, "else nothing happens when there is room again");
     peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
     let reader = std::thread::spawn(move || {
-        let mut bytes = vec![0; sent * 1_004];
+        let mut bytes = vec![0; sent * length];
         rustls::StreamOwned::new(client, peer).read_exact(&mut bytes).map(|()| bytes)
     });
     let connection = &mut shard.all[index as usize];
@@ -404,5 +450,5 @@ fn fill_a_tls_socket(way: Way) {
     let mut effects = Vec::new();
     shard.fanout.write(connection, index, &mut effects);
     let bytes = reader.join().expect("the reader ends").expect("everything comes");
-    assert!(bytes.chunks(1_004).all(|frame| frame.starts_with(b"\x81\x7E\x03\xE8x")));
+    assert!(bytes.chunks(length).all(|message| message.starts_with(start)));
 }

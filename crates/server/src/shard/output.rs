@@ -33,9 +33,9 @@ impl Shard {
                         self.effects.extend(result.err());
                     }
                 }
-                Output::Attach { session, channel, class } => {
+                Output::Attach { session, channel, reading } => {
                     if self.connection(session).is_some() {
-                        self.fanout.attach(&mut self.connections, session.index, channel, class);
+                        self.fanout.attach(&mut self.connections, session.index, channel, reading);
                     }
                 }
                 Output::Detach { session, channel } => {

@@ -163,9 +163,14 @@ impl Header {
 
 /// Appends a text frame as servers send it: whole, not masked.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(MAX_HEADER + text.len());
-    write_header(out, TEXT, text.len());
+    begin_text(out, text.len());
     out.extend_from_slice(text);
+}
+
+/// Appends the header of a text frame: as many bytes must follow.
+pub(crate) fn begin_text(out: &mut Vec<u8>, length: usize) {
+    out.reserve(MAX_HEADER + length);
+    write_header(out, TEXT, length);
 }
 
 /// Appends a ping without content.
@@ -192,6 +197,15 @@ pub(crate) fn server_frame_len(bytes: &[u8]) -> usize {
         126 => 4 + usize::from(u16::from_be_bytes([bytes[2], bytes[3]])),
         127 => 10 + bytes[2..10].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
         length => 2 + usize::from(length),
+    }
+}
+
+/// The length of the header alone.
+pub(crate) const fn server_header_len(bytes: &[u8]) -> usize {
+    match bytes[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
     }
 }
 

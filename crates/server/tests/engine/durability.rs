@@ -31,6 +31,7 @@ impl Fixture {
             history: Some(1_000),
             presence: false,
             resume: Some(Resume { epoch: epoch.into(), seq }),
+            batch: false,
             announce: false,
         };
         self.engine.submit(actor.shard, command);

@@ -109,6 +109,7 @@ impl Fixture {
             history,
             presence: true,
             resume: None,
+            batch: false,
             announce: true,
         };
         self.engine.submit(actor.shard, command);

@@ -126,6 +126,14 @@ fn a_frame_s_own_fields_are_held_to_their_types() {
         (r#"{"action":"history","options":{"channel":"chat/1"},"payload":{"limit":1.5}}"#, ""),
         (r#"{"action":"join","options":{"channel":"chat/1"},"payload":{"resume":{"seq":-1}}}"#, ""),
         (r#"{"action":"join","options":{"channel":"chat/1"},"payload":{"resume":true}}"#, ""),
+        (
+            r#"{"action":"join","options":{"channel":"chat/1"},"payload":{"batch":"yes"}}"#,
+            "invalid type: string \"yes\", expected a boolean",
+        ),
+        (
+            r#"{"action":"join","options":{"channel":"chat/1"},"payload":{"batch":null}}"#,
+            "expected a boolean",
+        ),
     ] {
         expect_malformed(&mut client, frame, reason);
     }

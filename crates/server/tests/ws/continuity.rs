@@ -25,7 +25,7 @@ fn break_off_and_resume(io_uring: bool) {
     let writers: Vec<_> =
         (0..WRITERS).map(|me| thread::spawn(move || write(port, me, Chance(me + 1)))).collect();
     let readers: Vec<_> =
-        (0..3).map(|me| thread::spawn(move || read(port, Chance(me + 100)))).collect();
+        (0..4).map(|me| thread::spawn(move || read(port, me % 2 == 0, Chance(me + 100)))).collect();
     writers.into_iter().for_each(|writer| writer.join().expect("a writer finishes"));
     for reader in readers {
         let (heard, breaks) = reader.join().expect("a reader finishes");
@@ -78,8 +78,9 @@ fn say(client: &mut Client, me: u64, n: u64) {
     client.send(format!(r#"{{"action":"message","options":{options},"payload":[{me},{n}]}}"#));
 }
 
-/// Reads until all has come, breaking off now and then; what it read, and how often it broke off.
-fn read(port: u16, mut chance: Chance) -> (Vec<Value>, usize) {
+/// Reads until all has come, as arrays or as frames, breaking off now and then; what it read, and how
+/// often it broke off.
+fn read(port: u16, batch: bool, mut chance: Chance) -> (Vec<Value>, usize) {
     let mut heard = Vec::new();
     let mut breaks = 0;
     let mut client = Client::connect(port, HASH);
@@ -92,22 +93,36 @@ fn read(port: u16, mut chance: Chance) -> (Vec<Value>, usize) {
     let mut seq = ack["payload"]["seq"].as_u64().expect("the answer has a number");
     assert_eq!(heard.len() as u64, seq, "the reader came in time for all of it");
     while seq < TOTAL {
-        for _ in 0..chance.below(120).min(TOTAL - seq) {
-            let frame = client.read("message");
-            seq += 1;
-            assert_eq!(frame["seq"], seq, "no gap and no double");
-            heard.push(frame["payload"].clone());
+        let enough = (seq + chance.below(120)).min(TOTAL);
+        while seq < enough {
+            for frame in frames(client.read_any(), batch) {
+                seq += 1;
+                assert_eq!(frame["seq"], seq, "no gap and no double");
+                heard.push(frame["payload"].clone());
+            }
         }
         drop(client);
         breaks += 1;
         client = Client::connect(port, HASH);
         let resume = format!(r#"{{"epoch":{epoch},"seq":{seq}}}"#);
+        let payload = format!(r#"{{"batch":{batch},"resume":{resume}}}"#);
         client.send(format!(
-            r#"{{"action":"join","options":{{"channel":"room"}},"payload":{{"resume":{resume}}}}}"#
+            r#"{{"action":"join","options":{{"channel":"room"}},"payload":{payload}}}"#
         ));
         assert_eq!(client.read("join")["payload"]["resumed"], true);
     }
     (heard, breaks)
+}
+
+/// The frames of a message.
+fn frames(message: Value, batch: bool) -> Vec<Value> {
+    match message {
+        Value::Array(frames) => {
+            assert!(batch, "it has not asked for arrays");
+            frames
+        }
+        frame => vec![frame],
+    }
 }
 
 /// Random numbers that are the same in every run.

@@ -1,6 +1,7 @@
 //! The server over real sockets, as its clients and its enemies see it.
 
 mod accounts;
+mod batches;
 mod content;
 mod continuity;
 mod docs;

@@ -23,8 +23,8 @@ fn with_the_option_each_thread_has_a_ring_and_many_readers_get_everything_in_ord
     for member in &mut members {
         member.join("marvel-chat-room", false, false);
     }
-    for n in 0..50 {
-        members[n].say("marvel-chat-room", &n.to_string());
+    for (n, member) in members.iter_mut().take(50).enumerate() {
+        member.say("marvel-chat-room", &n.to_string());
     }
     let hear = |member: &mut crate::support::Client| {
         let mut frames: Vec<_> = (0..50).map(|_| member.read("message")).collect();
