@@ -16,16 +16,16 @@ mod ring;
 mod sending;
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use hub::{AudienceClass, ChannelKey, Publication, Reading};
 use slab::Slab;
 
 use crate::metrics::ShardCounts;
-use crate::transport::{Connection, Seat, Stream, frame};
+use crate::transport::{Connection, Seat, frame};
 use readers::{Reader, Readers};
-use sending::Visit;
+use sending::{Visit, write_slices};
 
 pub(crate) use ring::Ring;
 pub use sending::{RingError, check_ring};
@@ -464,39 +464,6 @@ impl Behind {
     fn iter(&self) -> impl Iterator<Item = usize> {
         self.seats[..self.count].iter().copied()
     }
-}
-
-/// Writes `slices`, in order, until all is written or the socket is full; how much was written. If
-/// writing has begun already, `tried` is what became of it.
-fn write_slices(
-    stream: &mut Stream,
-    blocked: &mut bool,
-    mut slices: &mut [IoSlice<'_>],
-    mut tried: Option<io::Result<usize>>,
-) -> io::Result<usize> {
-    let mut written = 0;
-    while !slices.is_empty() {
-        let result = match (tried.take(), &*slices) {
-            (Some(result), _) => result,
-            (None, [slice]) => stream.write(slice),
-            (None, slices) => stream.write_vectored(slices),
-        };
-        match result {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                written += count;
-                IoSlice::advance_slices(&mut slices, count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                *blocked = true;
-                break;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    *blocked |= stream.holds_back();
-    Ok(written)
 }
 
 /// How many places one write can gather from.

@@ -1,4 +1,4 @@
-//! Writing to many readers in one system call, where there is a ring for that.
+//! Writing to readers: to one, or to many in one system call where there is a ring for that.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::batch::Batch;
 use super::ring::Ring;
-use super::{Behind, Effect, Fanout, write_slices};
+use super::{Behind, Effect, Fanout};
 use crate::transport::{Connection, Seat, Stream};
 
 /// A reader that has something to read at this one of its seats, and nowhere else.
@@ -147,4 +147,37 @@ impl Fanout {
             Err(_) => effects.push(Effect::Gone(visit.connection)),
         }
     }
+}
+
+/// Writes `slices`, in order, until all is written or the socket is full; how much was written. If
+/// writing has begun already, `tried` is what became of it.
+pub(super) fn write_slices(
+    stream: &mut Stream,
+    blocked: &mut bool,
+    mut slices: &mut [IoSlice<'_>],
+    mut tried: Option<io::Result<usize>>,
+) -> io::Result<usize> {
+    let mut written = 0;
+    while !slices.is_empty() {
+        let result = match (tried.take(), &*slices) {
+            (Some(result), _) => result,
+            (None, [slice]) => stream.write(slice),
+            (None, slices) => stream.write_vectored(slices),
+        };
+        match result {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                written += count;
+                IoSlice::advance_slices(&mut slices, count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *blocked = true;
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    *blocked |= stream.holds_back();
+    Ok(written)
 }

@@ -12,7 +12,7 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
 use super::*;
-use crate::transport::AcceptedStream;
+use crate::transport::{AcceptedStream, Stream};
 
 mod sending;
 

@@ -106,7 +106,7 @@ fn readers_behind_tls_get_the_same_as_the_others() {
 mod refused {
     use std::collections::BTreeMap;
     use std::env::consts::ARCH;
-    use std::thread;
+    use std::{io, thread};
 
     use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
 
