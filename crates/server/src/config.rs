@@ -171,6 +171,12 @@ pub struct ServeConfig {
     #[arg(long, env = "XANO_THREADS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
+    /// Write to many readers of a channel in one call, through io_uring, which takes less processor time.
+    /// It needs Linux 5.18 or later that lets this program use it; the server does not start where it
+    /// may not
+    #[arg(long, env = "XANO_IO_URING", value_parser = BoolishValueParser::new())]
+    pub io_uring: bool,
+
     /// How long to spread the ends of the connections over when told to stop, so that their clients do
     /// not come back all at once: 0, or a number with s, m or h, one hour at most
     #[arg(long, env = "XANO_DRAIN_WINDOW", default_value = "5s", value_name = "TIME", value_parser = parse_window)]

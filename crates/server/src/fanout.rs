@@ -7,17 +7,28 @@
 
 mod batch;
 mod readers;
+// The same as in Cargo.toml, for io-uring.
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))),
+    path = "fanout/no_ring.rs"
+)]
+mod ring;
+mod sending;
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use hub::{AudienceClass, ChannelKey, Publication, Reading};
 use slab::Slab;
 
 use crate::metrics::ShardCounts;
-use crate::transport::{Connection, Seat, Stream, frame};
+use crate::transport::{Connection, Seat, frame};
 use readers::{Reader, Readers};
+use sending::{Visit, write_slices};
+
+pub(crate) use ring::Ring;
+pub use sending::{RingError, check_ring};
 
 /// All logs of a shard, and who has still to be written to.
 #[derive(Debug)]
@@ -35,6 +46,10 @@ pub(crate) struct Fanout {
     /// Bytes written since the beginning.
     written: u64,
     counts: Arc<ShardCounts>,
+    /// Writes to several readers at once; without, each is written to when it is visited.
+    ring: Option<Ring>,
+    /// Who is visited but not written to yet: nobody, between two runs.
+    in_hand: Vec<Visit>,
 }
 
 /// What writing brought about.
@@ -67,7 +82,14 @@ impl Fanout {
             behind: Vec::new(),
             written: 0,
             counts,
+            ring: None,
+            in_hand: Vec::new(),
         }
+    }
+
+    /// Writes through `ring`, if there is one.
+    pub(crate) fn through(self, ring: Option<Ring>) -> Self {
+        Self { ring, ..self }
     }
 
     /// Whether somebody is to be written to.
@@ -264,6 +286,7 @@ impl Fanout {
             }
             readers.release();
         }
+        self.send(all, effects);
         self.counts.sent_bytes.set(self.written);
     }
 
@@ -309,6 +332,7 @@ impl Fanout {
                 &mut connection.stream,
                 &mut connection.blocked,
                 &mut slices[..count],
+                None,
             ) {
                 Ok(written) => self.account(connection, &behind, written),
                 Err(_) => return effects.push(Effect::Gone(index)),
@@ -362,7 +386,7 @@ impl Fanout {
                 return;
             }
             let Some(place) = readers.next_to_visit() else { return };
-            let Reader { connection: index, cursor, .. } = readers.readers[place as usize];
+            let Reader { connection: index, .. } = readers.readers[place as usize];
             let connection = &mut all[index as usize];
             if connection.blocked {
                 readers.note_progress(place, &mut connection.lag);
@@ -373,15 +397,15 @@ impl Fanout {
                 continue;
             }
             *budget -= 1;
+            if self.take_in_hand(connection, index, channel) {
+                continue;
+            }
             let is_plain = matches!(&connection.seats[..], [seat] if !seat.batch);
             if !is_plain || !connection.outbox.is_empty() {
                 self.write(connection, index, effects);
             } else {
-                let mut unread = [IoSlice::new(readers.log.from(cursor))];
-                match write_slices(&mut connection.stream, &mut connection.blocked, &mut unread) {
-                    Ok(written) => self.account(connection, &Behind::FIRST, written),
-                    Err(_) => effects.push(Effect::Gone(index)),
-                }
+                let visit = Visit { connection: index, seat: 0, batch: None };
+                self.offer(connection, &visit, None, effects);
             }
             // A broken socket has got nothing: until it is let go, the log must reach back to it.
             let readers = &mut self.channels[channel.0 as usize][class.index()];
@@ -419,8 +443,12 @@ impl Fanout {
 }
 
 impl Behind {
-    /// The first seat alone.
-    const FIRST: Self = Self { seats: [0; MAX_SLICES - 1], count: 1 };
+    /// One seat alone.
+    const fn only(seat: usize) -> Self {
+        let mut seats = [0; MAX_SLICES - 1];
+        seats[0] = seat;
+        Self { seats, count: 1 }
+    }
 
     /// Whether one more may follow.
     const fn add(&mut self, seat: usize) -> bool {
@@ -436,36 +464,6 @@ impl Behind {
     fn iter(&self) -> impl Iterator<Item = usize> {
         self.seats[..self.count].iter().copied()
     }
-}
-
-/// Writes `slices`, in order, until all is written or the socket is full; how much was written.
-fn write_slices(
-    stream: &mut Stream,
-    blocked: &mut bool,
-    mut slices: &mut [IoSlice<'_>],
-) -> io::Result<usize> {
-    let mut written = 0;
-    while !slices.is_empty() {
-        let result = match &*slices {
-            [slice] => stream.write(slice),
-            slices => stream.write_vectored(slices),
-        };
-        match result {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                written += count;
-                IoSlice::advance_slices(&mut slices, count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                *blocked = true;
-                break;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    *blocked |= stream.holds_back();
-    Ok(written)
 }
 
 /// How many places one write can gather from.

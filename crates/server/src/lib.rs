@@ -31,6 +31,7 @@ pub mod store;
 
 pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
 pub use engine::{Census, Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
+pub use fanout::{RingError, check_ring};
 pub use files::raise_open_files;
 pub use http::{Front, Listener, ServeError, TokenExpiry, serve};
 pub use inbox::{Event, Inbox};

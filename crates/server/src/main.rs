@@ -18,7 +18,7 @@ use server::store::{DataDir, NewAccessToken, Realtime, Store, StoreError};
 use server::tls::Tls;
 use server::{
     AccountOptions, Accounts, Admin, AllowedOrigins, Caller, Front, Listener, Node, Shutdown,
-    SignUpPolicy, event, log_panics, raise_open_files, serve,
+    SignUpPolicy, check_ring, event, log_panics, raise_open_files, serve,
 };
 use tokio::runtime::Handle;
 
@@ -108,6 +108,7 @@ async fn run(config: &ServeConfig) -> anyhow::Result<()> {
     let caller = Arc::new(caller(config)?);
     let mut options = config.limits.node_options(raise_open_files());
     options.shards = config.threads.map_or(options.shards, usize::from);
+    options.io_uring = config.io_uring;
     options.journal = data.journal(config.durability)?;
     let threads = options.shards;
     let node = Node::start_with(Arc::new(settings), &options, Some(caller));
@@ -148,6 +149,9 @@ fn check(config: &ServeConfig) -> anyhow::Result<()> {
     // Whose own key it is makes no difference to those of others.
     let own = KeyRing::from(SigningKey::from_random([0; 32]));
     Verifier::new(Arc::new(own), config.foreign_issuers())?;
+    if config.io_uring {
+        check_ring()?;
+    }
     writeln!(io::stdout(), "ok: `serve` can start with these options")
         .context("cannot write to the standard output")
 }

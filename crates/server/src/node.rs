@@ -13,6 +13,7 @@ use hub::{Hub, Limit, Limits, Settings, Tally};
 use mio::Poll;
 
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
+use crate::fanout::{Ring, RingError};
 use crate::inbox::{Event, Inbox};
 use crate::metrics::{Metrics, Page};
 use crate::outbound::Reach;
@@ -41,6 +42,8 @@ pub struct NodeOptions {
     pub limits: Limits,
     /// The directory for what channels keep, or none where that ends with the process.
     pub journal: Option<PathBuf>,
+    /// Whether readers are written to through io_uring; where there is none the node does not start.
+    pub io_uring: bool,
 }
 
 /// A node that runs. Dropping it does not stop it; [`drain`](Self::drain) does.
@@ -64,6 +67,9 @@ pub enum NodeError {
     /// A shard got no poll or no thread from the operating system.
     #[error("cannot start a shard")]
     Shard(#[source] io::Error),
+    /// Readers cannot be written to as they shall be.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// The journal cannot be read or written.
     #[error("cannot use the journal in {}", path.display())]
     Journal {
@@ -89,6 +95,7 @@ impl Default for NodeOptions {
             max_kept_bytes: MemoryEngine::MAX_KEPT_BYTES,
             limits: Limits::default(),
             journal: None,
+            io_uring: false,
         }
     }
 }
@@ -122,8 +129,10 @@ impl Node {
         };
         let metrics = Metrics::new(inboxes.len());
         let tally = Arc::new(Tally::default());
+        let rings = polls.iter().map(|_| options.io_uring.then(Ring::new).transpose());
+        let rings = rings.collect::<Result<Vec<_>, _>>()?;
         let mut threads = Vec::new();
-        for (id, (poll, _)) in polls.into_iter().enumerate() {
+        for (id, ((poll, _), ring)) in polls.into_iter().zip(rings).enumerate() {
             let seed = getrandom::u64().map_err(NodeError::Randomness)?;
             let shard = Shard::new(ShardParts {
                 id: ShardId(id),
@@ -134,6 +143,7 @@ impl Node {
                 hub: Hub::new(Arc::clone(&settings), options.limits, Arc::clone(&tally), seed),
                 max_lag: options.max_lag,
                 max_frame: options.max_frame,
+                ring,
                 counts: Arc::clone(&metrics.shards[id]),
             });
             let thread = thread::Builder::new().name(format!("shard-{id}")).spawn(move || {

@@ -18,7 +18,7 @@ use slab::Slab;
 use self::backlog::Backlog;
 use self::clock::{Clock, Drain};
 use crate::engine::{Engine, ShardId};
-use crate::fanout::{Effect, Fanout};
+use crate::fanout::{Effect, Fanout, Ring};
 use crate::inbox::{Event, Inbox};
 use crate::metrics::ShardCounts;
 use crate::transport::{Accepted, Connection, State, Stream};
@@ -61,6 +61,8 @@ pub(crate) struct ShardParts {
     pub(crate) hub: Hub,
     pub(crate) max_lag: usize,
     pub(crate) max_frame: usize,
+    /// What to write to readers through, if not one by one.
+    pub(crate) ring: Option<Ring>,
     pub(crate) counts: Arc<ShardCounts>,
 }
 
@@ -79,7 +81,7 @@ impl Shard {
             hub: parts.hub,
             connections: Slab::new(),
             generation: 0,
-            fanout: Fanout::new(parts.max_lag, Arc::clone(&parts.counts)),
+            fanout: Fanout::new(parts.max_lag, Arc::clone(&parts.counts)).through(parts.ring),
             max_frame: parts.max_frame,
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),

@@ -44,6 +44,11 @@ impl Batch {
         self.cursor == cursor && self.head == head
     }
 
+    /// Whether the log goes no further.
+    pub(super) fn is_all(&self) -> bool {
+        self.messages.last().is_some_and(|end| end.cursor == self.head)
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

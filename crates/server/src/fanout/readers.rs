@@ -1,5 +1,7 @@
 //! A channel's log, who reads it, and how far everybody is.
 
+use std::sync::Arc;
+
 use super::batch::{self, Batch};
 use crate::log::Log;
 use crate::transport::{Connection, Seat};
@@ -15,13 +17,15 @@ pub(super) struct Readers {
     pub(super) unvisited: u32,
     /// How many are behind because their sockets are full.
     lagging: u32,
+    /// How many are visited but not written to yet: what they have to read must stay.
+    pub(super) in_hand: u32,
     pub(super) round: Round,
     /// The length at which the log is cut, when somebody lags.
     cut_at: usize,
     pub(super) queued: bool,
     /// What waits for the readers that want batches, as the last of them got it; kept while there are
     /// others to visit.
-    pub(super) batch: Option<Box<Batch>>,
+    pub(super) batch: Option<Arc<Batch>>,
 }
 
 /// A reader that is behind is one of a log with readers to visit, or `waiting` says how much.
@@ -95,16 +99,15 @@ impl Readers {
         let cursor = self.readers[seat.place as usize].cursor;
         let unread = self.log.from(cursor);
         if seat.batch && self.batch_at(cursor).is_none() && batch::is_worth_it(unread) {
-            self.batch = Some(Box::new(Batch::new(cursor, unread)));
+            self.batch = Some(Arc::new(Batch::new(cursor, unread)));
         }
     }
 
     /// What the reader at a seat, who is behind and for whom all is prepared, is to be sent.
     pub(super) fn offered(&self, seat: &Seat) -> &[u8] {
-        let cursor = self.readers[seat.place as usize].cursor;
-        match self.batch_at(cursor).filter(|_| seat.batch) {
+        match self.batch_for(seat) {
             Some(batch) => batch.bytes(),
-            None => self.log.from(cursor),
+            None => self.log.from(self.readers[seat.place as usize].cursor),
         }
     }
 
@@ -122,8 +125,14 @@ impl Readers {
         unsent
     }
 
-    fn batch_at(&self, cursor: u64) -> Option<&Batch> {
-        self.batch.as_deref().filter(|batch| batch.is_for(cursor, self.log.head()))
+    /// The batch that the reader at a seat, for whom all is prepared, is to be sent, if it is one.
+    pub(super) fn batch_for(&self, seat: &Seat) -> Option<&Arc<Batch>> {
+        let cursor = self.readers[seat.place as usize].cursor;
+        self.batch_at(cursor).filter(|_| seat.batch)
+    }
+
+    fn batch_at(&self, cursor: u64) -> Option<&Arc<Batch>> {
+        self.batch.as_ref().filter(|batch| batch.is_for(cursor, self.log.head()))
     }
 
     /// Keeps count of who lags and by how much, after a reader was visited.
@@ -158,7 +167,7 @@ impl Readers {
         if self.unvisited == 0 {
             self.batch = None;
         }
-        if self.readers.is_empty() || (self.unvisited == 0 && self.lagging == 0) {
+        if self.readers.is_empty() || (self.unvisited + self.lagging + self.in_hand == 0) {
             self.unvisited = 0;
             self.log.drop_until(self.log.head());
             self.all_offered();

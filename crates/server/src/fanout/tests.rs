@@ -12,11 +12,40 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
 use super::*;
-use crate::transport::AcceptedStream;
+use crate::transport::{AcceptedStream, Stream};
+
+mod sending;
 
 const CLASS: AudienceClass = AudienceClass { authenticated: false, presence: true };
 const BLUE: ChannelKey = ChannelKey(0);
 const RED: ChannelKey = ChannelKey(1);
+
+/// How readers are written to.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    OneByOne,
+    #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+    Ring,
+}
+
+/// All that this system has.
+const WAYS: &[Way] = &[
+    Way::OneByOne,
+    #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+    Way::Ring,
+];
+
+impl Way {
+    fn ring(self) -> Option<Ring> {
+        match self {
+            Self::OneByOne => None,
+            #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+            Self::Ring => {
+                Some(Ring::new().expect("these tests need the kernel's leave for io_uring"))
+            }
+        }
+    }
+}
 
 /// Connections with their peers' ends, by index.
 struct Shard {
@@ -28,10 +57,10 @@ struct Shard {
 }
 
 impl Shard {
-    fn new() -> Self {
+    fn new(way: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("the listener has an address");
-        let fanout = Fanout::new(1 << 20, Arc::default());
+        let fanout = Fanout::new(1 << 20, Arc::default()).through(way.ring());
         Self { address, listener, fanout, all: Slab::new(), peers: Vec::new() }
     }
 
@@ -76,8 +105,8 @@ impl Shard {
 
 #[test]
 fn a_broken_socket_in_two_busy_channels_is_given_up_once_for_each_and_harms_nobody() {
-    for own_bytes in [false, true] {
-        let mut shard = Shard::new();
+    for (way, own_bytes) in WAYS.iter().flat_map(|way| [false, true].map(|own| (*way, own))) {
+        let mut shard = Shard::new(way);
         let (broken, whole) = (shard.connect(), shard.connect());
         for (index, channel) in [(broken, BLUE), (broken, RED), (whole, BLUE), (whole, RED)] {
             shard.join(index, channel);
@@ -103,7 +132,11 @@ fn a_broken_socket_in_two_busy_channels_is_given_up_once_for_each_and_harms_nobo
 
 #[test]
 fn a_log_that_grows_faster_than_its_many_readers_are_visited_is_cut_all_the_same() {
-    let mut shard = Shard::new();
+    WAYS.iter().copied().for_each(cut_a_log_that_grows);
+}
+
+fn cut_a_log_that_grows(way: Way) {
+    let mut shard = Shard::new(way);
     let readers: Vec<_> = (0..100).map(|_| shard.connect()).collect();
     readers.iter().for_each(|index| shard.join(*index, BLUE));
     let frame = [b'x'; 16 << 10];
@@ -136,7 +169,9 @@ impl Dice {
 impl Shard {
     /// What a connection's lag counts is what waits at its seats, and who is behind will be visited.
     fn check_counts(&self) {
+        assert!(self.fanout.in_hand.is_empty(), "nothing is in flight between two turns");
         for readers in self.fanout.channels.iter().flatten() {
+            assert_eq!(readers.in_hand, 0);
             let is_needed = readers.unvisited > 0;
             assert!(is_needed || readers.batch.is_none(), "batches are kept for others to visit");
         }
@@ -205,8 +240,12 @@ fn frames(message: &str) -> Vec<&str> {
 
 #[test]
 fn whoever_reads_when_gets_every_frame_of_its_channels_once_and_in_order() {
+    WAYS.iter().copied().for_each(play_at_random);
+}
+
+fn play_at_random(way: Way) {
     const CHANNELS: u64 = 40;
-    let mut shard = Shard::new();
+    let mut shard = Shard::new(way);
     shard.fanout.max_lag = usize::MAX;
     let mut dice = Dice(0x5EED);
     let connections: Vec<_> = (0..4).map(|_| shard.connect()).collect();
@@ -285,7 +324,11 @@ fn whoever_reads_when_gets_every_frame_of_its_channels_once_and_in_order() {
 
 #[test]
 fn senders_wait_only_for_readers_that_were_not_offered_everything() {
-    let mut shard = Shard::new();
+    WAYS.iter().copied().for_each(offer_to_a_stopped_reader);
+}
+
+fn offer_to_a_stopped_reader(way: Way) {
+    let mut shard = Shard::new(way);
     shard.fanout.max_lag = usize::MAX;
     let readers: Vec<_> = (0..100).map(|_| shard.connect()).collect();
     readers.iter().for_each(|index| shard.join(*index, BLUE));
@@ -364,14 +407,17 @@ fn secure(peer: &mut TcpStream, stream: &mut TcpStream) -> (ClientConnection, Se
 
 #[test]
 fn what_tls_could_not_write_is_written_when_the_socket_has_room_again() {
-    // As frames, and as messages of three: what is on the wire begins like this.
-    fill_and_drain_tls(1, b"\x81\x7E\x03\xE8x", 1_004);
-    fill_and_drain_tls(3, b"\x81\x7E\x0B\xBC[x", 3_008);
+    for way in WAYS {
+        // As frames, and as messages of three: what is on the wire begins like this.
+        fill_and_drain_tls(*way, 1, (b"\x81\x7E\x03\xE8x", 1_004));
+        fill_and_drain_tls(*way, 3, (b"\x81\x7E\x0B\xBC[x", 3_008));
+    }
 }
 
-/// Sends as much as the socket takes, so many frames at a time, which are one message each time.
-fn fill_and_drain_tls(together: usize, start: &[u8], length: usize) {
-    let mut shard = Shard::new();
+/// Sends as much as the socket takes, so many frames at a time, which are one message each time: how
+/// that starts, and its length.
+fn fill_and_drain_tls(way: Way, together: usize, (start, length): (&[u8], usize)) {
+    let mut shard = Shard::new(way);
     let mut peer = TcpStream::connect(shard.address).expect("the listener accepts");
     let (mut stream, _) = shard.listener.accept().expect("a peer is waiting");
     let (client, tls) = secure(&mut peer, &mut stream);

@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::Value;
 use server::NodeOptions;
 
-use crate::support::{Client, HASH, Server, open};
+use crate::support::{Client, HASH, IO_URING, Server, open};
 
 const WRITERS: u64 = 3;
 /// All fits into the longest history, so that a slow machine is no excuse for a gap.
@@ -15,7 +15,11 @@ const TOTAL: u64 = WRITERS * EACH;
 
 #[test]
 fn who_breaks_off_and_resumes_reads_every_message_once_and_in_order() {
-    let options = NodeOptions { shards: 2, ..NodeOptions::default() };
+    IO_URING.iter().for_each(|io_uring| break_off_and_resume(*io_uring));
+}
+
+fn break_off_and_resume(io_uring: bool) {
+    let options = NodeOptions { shards: 2, io_uring, ..NodeOptions::default() };
     let server = Server::with_options(vec![open("room")], options);
     let port = server.port;
     let writers: Vec<_> =

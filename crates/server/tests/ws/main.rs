@@ -25,6 +25,8 @@ mod options;
 mod origins;
 mod program;
 mod refusals;
+#[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+mod ring;
 mod signing_keys;
 mod slow;
 mod support;

@@ -9,13 +9,17 @@ use std::thread;
 use serde_json::{Value, json};
 use server::NodeOptions;
 
-use crate::support::{Raw, Server, message, open, text_frame};
+use crate::support::{IO_URING, Raw, Server, message, open, text_frame};
 
 #[test]
 fn everybody_on_every_shard_reads_the_same_messages_in_the_same_order() {
+    IO_URING.iter().for_each(|io_uring| talk_on_every_shard(*io_uring));
+}
+
+fn talk_on_every_shard(io_uring: bool) {
     const CLIENTS: usize = 7;
     const EACH: usize = 150;
-    let options = NodeOptions { shards: 3, ..NodeOptions::default() };
+    let options = NodeOptions { shards: 3, io_uring, ..NodeOptions::default() };
     let server = Server::with_options(vec![open("room")], options);
     let clients: Vec<_> = (0..CLIENTS).map(|_| server.member("room")).collect();
     let talk = |(me, mut client): (usize, crate::support::Client)| {

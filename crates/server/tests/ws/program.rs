@@ -172,6 +172,15 @@ impl Program {
         read_head(&mut tcp)
     }
 
+    /// What its open files are.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_files(&self) -> Vec<String> {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let files =
+            files.expect("the program runs").filter_map(|file| file.ok()?.path().read_link().ok());
+        files.map(|file| file.display().to_string()).collect()
+    }
+
     /// The most memory it has had so far, in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> usize {

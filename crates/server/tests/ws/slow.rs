@@ -7,12 +7,18 @@ use std::time::Duration;
 use server::NodeOptions;
 
 use crate::program::Program;
-use crate::support::{Raw, Server, frame, join, message, open, request, send, text_frame};
+use crate::support::{
+    IO_URING, Raw, Server, frame, join, message, open, request, send, text_frame,
+};
 
 #[test]
 fn a_reader_that_stops_is_let_go_and_the_others_get_everything() {
+    IO_URING.iter().for_each(|io_uring| stop_reading(*io_uring));
+}
+
+fn stop_reading(io_uring: bool) {
     const MESSAGES: u64 = 1_500;
-    let options = NodeOptions { shards: 1, max_lag: 256 << 10, ..NodeOptions::default() };
+    let options = NodeOptions { shards: 1, max_lag: 256 << 10, io_uring, ..NodeOptions::default() };
     let few = hub::ChannelSettings { history: crate::support::history(25), ..open("room") };
     let server = Server::with_options(vec![few], options);
     let mut stopped = Raw::connect(server.port);

@@ -127,6 +127,14 @@ impl Server {
     }
 }
 
+/// Whether readers are written to through io_uring: what this system has of both.
+pub(crate) const IO_URING: &[bool] =
+    if cfg!(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))) {
+        &[false, true]
+    } else {
+        &[false]
+    };
+
 /// Listens on a free port of this machine, without TLS.
 pub(crate) fn config() -> ServeConfig {
     ServeConfig {
@@ -150,6 +158,7 @@ pub(crate) fn config() -> ServeConfig {
         trigger_timeout: PATIENCE,
         trigger_max_body: 1 << 20,
         threads: None,
+        io_uring: false,
         drain_window: Duration::ZERO,
         limits: LimitOptions { metrics_public: true, ..LimitOptions::default() },
         log: LogLevel::Error,

@@ -4,7 +4,11 @@ use super::*;
 
 #[test]
 fn what_came_together_is_one_message_for_who_wants_that_and_the_others_get_what_they_always_got() {
-    let mut shard = Shard::new();
+    WAYS.iter().copied().for_each(tell_what_came_together);
+}
+
+fn tell_what_came_together(way: Way) {
+    let mut shard = Shard::new(way);
     let [plain, wants, late] = [(); 3].map(|()| shard.connect());
     shard.join(plain, BLUE);
     for (index, channel) in [(wants, BLUE), (wants, RED), (late, BLUE)] {
@@ -44,8 +48,12 @@ fn what_came_together_is_one_message_for_who_wants_that_and_the_others_get_what_
 
 #[test]
 fn a_batch_that_the_socket_takes_half_of_is_finished() {
+    WAYS.iter().copied().for_each(take_half_of_a_batch);
+}
+
+fn take_half_of_a_batch(way: Way) {
     const FRAME: usize = 1_000;
-    let mut shard = Shard::new();
+    let mut shard = Shard::new(way);
     shard.fanout.max_lag = usize::MAX;
     let index = shard.connect();
     shard.read_as(index, BLUE, true);
@@ -87,4 +95,40 @@ fn a_batch_that_the_socket_takes_half_of_is_finished() {
     assert!(numbers.eq((0..said).map(Ok)), "all {said} come once and in order");
     assert!(messages.len() < frames.len() / 10, "{} messages", messages.len());
     assert_eq!((shard.all[index as usize].lag, shard.log_len(BLUE)), (0, 0));
+}
+
+#[test]
+fn readers_that_have_come_differently_far_get_each_their_own_batch_in_one_slice() {
+    for way in WAYS {
+        let mut shard = Shard::new(*way);
+        let early: Vec<_> = (0..20).map(|_| shard.connect()).collect();
+        let late: Vec<_> = (0..20).map(|_| shard.connect()).collect();
+        // Every fourth has a seat where nothing happens, every fifth does not want batches.
+        for index in early.iter().chain(&late).filter(|index| *index % 4 == 0) {
+            shard.read_as(*index, RED, true);
+        }
+        early.iter().for_each(|index| shard.read_as(*index, BLUE, index % 5 != 0));
+        shard.say(BLUE, &["1"]);
+        late.iter().for_each(|index| shard.read_as(*index, BLUE, index % 5 != 0));
+        // The places of those who go are taken by the last, so that both kinds are visited in turn.
+        for index in early.iter().step_by(2) {
+            shard.fanout.detach(&mut shard.all, *index, BLUE);
+        }
+        shard.say(BLUE, &["2", "3"]);
+        assert_eq!(shard.run(), []);
+        shard.check_counts();
+        for (index, together, alone) in early
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(|index| (*index, "[1,2,3]", &["1", "2", "3"][..]))
+            .chain(late.iter().map(|index| (*index, "[2,3]", &["2", "3"][..])))
+        {
+            let mut bytes = Vec::new();
+            shard.drain(index, &mut bytes);
+            let expected = if index % 5 == 0 { alone } else { &[together] };
+            assert_eq!(messages(&bytes), expected, "reader {index}, {way:?}");
+        }
+        assert_eq!(shard.log_len(BLUE), 0);
+    }
 }
