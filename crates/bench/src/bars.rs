@@ -194,9 +194,17 @@ mod tests {
         for bar in BARS {
             let scenario = SCENARIOS.iter().find(|scenario| scenario.name == bar.scenario);
             let scenario = scenario.expect(bar.scenario);
-            assert!(scenario.columns.iter().any(|column| column.key == bar.figure), "{}", bar.figure);
+            assert!(
+                scenario.columns.iter().any(|column| column.key == bar.figure),
+                "{}",
+                bar.figure
+            );
             let takes_part = |role: &Role| scenario.roles.contains(role);
-            assert!(takes_part(&bar.ours) && bar.against.iter().all(takes_part), "{}", bar.scenario);
+            assert!(
+                takes_part(&bar.ours) && bar.against.iter().all(takes_part),
+                "{}",
+                bar.scenario
+            );
         }
     }
 }

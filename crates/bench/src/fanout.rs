@@ -98,7 +98,11 @@ pub(crate) const CORES: Scenario = Scenario {
     name: "cores",
     about: "8 channels of 250 subscribers, 16 messages under way in each: one thread, or two",
     roles: &[Role::Ours, Role::TwoThreads],
-    columns: &[RATE, CPU, Column { key: "balance", title: "second thread's share of the first", digits: 2 }],
+    columns: &[
+        RATE,
+        CPU,
+        Column { key: "balance", title: "second thread's share of the first", digits: 2 },
+    ],
     run: |subject, effort| {
         measure(subject, effort, Load { channels: 8, subscribers: 250, under_way: 16, ..BASE })
     },

@@ -76,7 +76,12 @@ impl Curve {
     fn table(&self, points: &[(usize, Vec<f64>)], bends: &[Vec<bool>]) -> String {
         let titles: Vec<_> = self.columns.iter().map(|column| column.title).collect();
         let mut text = format!("\n{}: {}\n\n", self.name, self.about);
-        text += &format!("| {} | {} |\n|---|{}\n", self.name, titles.join(" | "), "---|".repeat(titles.len()));
+        text += &format!(
+            "| {} | {} |\n|---|{}\n",
+            self.name,
+            titles.join(" | "),
+            "---|".repeat(titles.len())
+        );
         for (row, (size, figures)) in points.iter().enumerate() {
             text += &format!("| {} |", number(*size as f64, 0));
             for (column, figure) in figures.iter().enumerate() {

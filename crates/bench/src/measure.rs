@@ -34,7 +34,8 @@ pub(crate) fn measure(mut options: Options, place: &Place) -> Result<()> {
             place.files
         );
     }
-    let mut head = json!({ "rounds": options.rounds, "seconds": options.seconds, "tiny": options.is_tiny });
+    let mut head =
+        json!({ "rounds": options.rounds, "seconds": options.seconds, "tiny": options.is_tiny });
     head["machine"] = report::machine(place);
     if options.growth {
         head["growth"] = growth::measure(&programs, &effort)?;

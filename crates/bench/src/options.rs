@@ -67,7 +67,10 @@ impl Options {
         self.scenarios.extend(SCENARIOS.iter().filter(|scenario| scenario.is_meant_by(word)));
         if self.scenarios.len() == before {
             let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-            bail!("`{word}` is neither an option nor a scenario; there are {} and growth", names.join(", "));
+            bail!(
+                "`{word}` is neither an option nor a scenario; there are {} and growth",
+                names.join(", ")
+            );
         }
         Ok(())
     }
@@ -77,10 +80,14 @@ impl Options {
         let beside = env::current_exe()?.with_file_name("xano-realtime");
         let server = self.server.take().unwrap_or(beside);
         if !runs(&server) {
-            bail!("{} does not run: `cargo build --release -p server`, or --server FILE", server.display());
+            bail!(
+                "{} does not run: `cargo build --release -p server`, or --server FILE",
+                server.display()
+            );
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let bun = self.bun.take().into_iter().chain(packaged_bun(&root)).chain([PathBuf::from("bun")]);
+        let bun =
+            self.bun.take().into_iter().chain(packaged_bun(&root)).chain([PathBuf::from("bun")]);
         let bun = bun.into_iter().find(|bun| runs(bun));
         if bun.is_none() {
             eprintln!(
@@ -91,7 +98,9 @@ impl Options {
         let has_ws = root.join("node_modules/ws/package.json").is_file();
         let node = (has_ws && runs(&self.node)).then(|| self.node.clone());
         if node.is_none() {
-            eprintln!("`ws` is left out, as it is not installed: it needs Node, and `npm ci` in this folder");
+            eprintln!(
+                "`ws` is left out, as it is not installed: it needs Node, and `npm ci` in this folder"
+            );
         }
         Ok(Programs { server, others: std::mem::take(&mut self.others), bun, node })
     }

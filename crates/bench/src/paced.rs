@@ -31,9 +31,7 @@ pub(crate) const LATENCY: Scenario = Scenario {
     about: "50 messages a second to 1,000 subscribers",
     roles: PEERS,
     columns: COLUMNS,
-    run: |subject, effort| {
-        one(subject, effort, Stream { readers: 1_000, per_second: 50, ..BASE })
-    },
+    run: |subject, effort| one(subject, effort, Stream { readers: 1_000, per_second: 50, ..BASE }),
 };
 
 pub(crate) const OVERLOAD: Scenario = Scenario {
@@ -64,8 +62,7 @@ pub(crate) const STALLED: Scenario = Scenario {
     roles: PEERS,
     columns: COLUMNS,
     run: |subject, effort| {
-        let stream =
-            Stream { readers: 60, per_second: 500, payload: 4 << 10, stalled: 10, ..BASE };
+        let stream = Stream { readers: 60, per_second: 500, payload: 4 << 10, stalled: 10, ..BASE };
         one(subject, effort, stream)
     },
 };
@@ -98,14 +95,8 @@ fn outcome(figures: &Figures) -> Outcome {
     Outcome { figures: named, load: figures.load }
 }
 
-const BASE: Stream = Stream {
-    readers: 0,
-    publishers: 1,
-    per_second: 0,
-    payload: PAYLOAD,
-    stalled: 0,
-    slow: 0,
-};
+const BASE: Stream =
+    Stream { readers: 0, publishers: 1, per_second: 0, payload: PAYLOAD, stalled: 0, slow: 0 };
 const COLUMNS: &[Column] = &[
     Column { key: "p50", title: "p50 ms", digits: 2 },
     Column { key: "p99", title: "p99 ms", digits: 2 },

@@ -104,7 +104,8 @@ impl Place {
             ));
         }
         if self.processors < 2 {
-            caveats.push("the load has no processor of its own, so nothing here is a rate".to_owned());
+            caveats
+                .push("the load has no processor of its own, so nothing here is a rate".to_owned());
         }
         if self.congestion_control == "bbr" {
             caveats.push(

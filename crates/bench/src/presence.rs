@@ -57,20 +57,23 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
             for index in next.by_ref().take(AT_ONCE) {
                 crowd.send(index, &text)?;
             }
-            let some = crowd.turn(if next.is_empty() { SILENCE } else { Duration::ZERO }, |index, frame| {
-                match (told.get_mut(index), frame) {
+            let some = crowd.turn(
+                if next.is_empty() { SILENCE } else { Duration::ZERO },
+                |index, frame| match (told.get_mut(index), frame) {
                     (Some(told), Frame::Presence(content)) => told.hear(content),
                     (None, Frame::Answer(_)) => answers += 1,
                     _ => {}
-                }
-            })?;
+                },
+            )?;
             let is_told = || told.iter().all(|told| told.frames == wanted);
             if answers == others.len() && is_told() {
                 break;
             }
             if !some && next.is_empty() {
                 let least = told.iter().map(|told| told.frames).min().unwrap_or_default();
-                bail!("a watcher was told {least} of {wanted}, and nothing more came for {SILENCE:?}");
+                bail!(
+                    "a watcher was told {least} of {wanted}, and nothing more came for {SILENCE:?}"
+                );
             }
         }
         times.push(start.elapsed().as_secs_f64());

@@ -111,7 +111,8 @@ impl Results {
 
 /// The last table: every bar of what was measured.
 pub(crate) fn bars(all: &[Results], place: &Place) -> (String, Value) {
-    let mut text = "\n| what | ours, median (spread) | peer | ratio | bar | stretch | met? |\n".to_owned();
+    let mut text =
+        "\n| what | ours, median (spread) | peer | ratio | bar | stretch | met? |\n".to_owned();
     text += "|---|---|---|---|---|---|---|\n";
     let mut json = Vec::new();
     let mut is_busy = false;
@@ -128,15 +129,19 @@ pub(crate) fn bars(all: &[Results], place: &Place) -> (String, Value) {
         );
         let column = results.scenario.columns.iter().find(|column| column.key == bar.figure);
         let (title, digits) = column.map_or(("", 2), |column| (column.title, column.digits));
-        let cell = |spread: Option<Spread>| spread.map_or_else(String::new, |one| shown(one, digits));
+        let cell =
+            |spread: Option<Spread>| spread.map_or_else(String::new, |one| shown(one, digits));
         let against = bar.against.map_or_else(String::new, |role| match found.peer {
             Some(peer) => format!("{} {}", role.name(), shown(peer, digits)),
             None => format!("{}: not measured", role.name()),
         });
         let busy = ours.is_load_busy() || peer.is_some_and(Server::is_load_busy);
         is_busy |= busy;
-        let ratio = found.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let want = |want: Option<crate::bars::Want>| want.map_or_else(String::new, crate::bars::Want::text);
+        let ratio = found.ratio.filter(|ratio| ratio.is_finite());
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let want = |want: Option<crate::bars::Want>| {
+            want.map_or_else(String::new, crate::bars::Want::text)
+        };
         let name = if bar.ours == Role::Ours { "" } else { bar.ours.name() };
         let name = [bar.scenario, name].join(" ");
         text += &format!(

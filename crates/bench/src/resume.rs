@@ -55,7 +55,8 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
             opening.send(&join)?;
         }
         for mut opening in openings {
-            let answer = opening.answer(|frame| publications += u64::from(is_publication(frame)))?;
+            let answer =
+                opening.answer(|frame| publications += u64::from(is_publication(frame)))?;
             if !answer.contains(r#""resumed":true"#) {
                 bail!("a client could not resume: {answer}");
             }

@@ -48,9 +48,7 @@ pub(crate) fn acked(server: &Running, channel: usize, number: Number, bytes: usi
 }
 
 pub(crate) fn envelope(channel: &str, id: &str, payload: &str) -> String {
-    format!(
-        r#"{{"action":"message","options":{{"channel":"{channel}"{id}}},"payload":{payload}}}"#
-    )
+    format!(r#"{{"action":"message","options":{{"channel":"{channel}"{id}}},"payload":{payload}}}"#)
 }
 
 /// A channel below the pattern that every server of this project gets.

@@ -139,7 +139,8 @@ impl Subject {
         } else {
             self.start_plain(command)
         };
-        running.with_context(|| format!("{} ({}) does not start", self.name, self.program.display()))
+        running
+            .with_context(|| format!("{} ({}) does not start", self.name, self.program.display()))
     }
 
     fn start_xano(&self, mut command: Command, more: &[&str]) -> Result<Running> {

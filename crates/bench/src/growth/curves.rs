@@ -33,7 +33,11 @@ pub(super) const CURVES: &[Curve] = &[
         about: "bytes, to 100 subscribers, one message under way",
         sizes: &[16, 128, 1_024, 4_096, 16_384, 65_536],
         columns: &[
-            Watched { title: "server CPU µs per delivery", digits: 2, growth: Some(Growth::Linear) },
+            Watched {
+                title: "server CPU µs per delivery",
+                digits: 2,
+                growth: Some(Growth::Linear),
+            },
             Watched { title: "memory's growth, MB", digits: 1, growth: None },
         ],
         run: payloads,
@@ -54,7 +58,11 @@ pub(super) const CURVES: &[Curve] = &[
         about: "members who all watch, while one joins and leaves",
         sizes: &[10, 100, 1_000, 5_000],
         columns: &[
-            Watched { title: "server CPU µs per join and leave", digits: 1, growth: Some(Growth::Linear) },
+            Watched {
+                title: "server CPU µs per join and leave",
+                digits: 1,
+                growth: Some(Growth::Linear),
+            },
             Watched { title: "the same per frame told", digits: 2, growth: Some(Growth::Flat) },
             Watched { title: "KB per member", digits: 2, growth: None },
         ],

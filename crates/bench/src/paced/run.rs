@@ -60,7 +60,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
     }
     // It is over for the alarm when this is.
     let _alarm = Alarm::set(crowd.waker()?, &lanes);
-    let start = Instant::now();
+    let (start, warm_up) = (Instant::now(), warm_up(seconds));
     let mut measured: Option<(Clock, Used)> = None;
     let (mut last, mut next_look, mut largest) = (start, start, 0.0_f64);
     loop {
@@ -68,7 +68,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
         for (channel, lane) in lanes.iter_mut().enumerate() {
             lane.send(&mut crowd, (server, channel), now)?;
         }
-        if measured.is_none() && now >= WARM_UP {
+        if measured.is_none() && now >= warm_up {
             lanes.iter().for_each(|lane| lane.stall(&mut crowd));
             measured = Some((Clock::start(), server.used()?));
         }
@@ -96,7 +96,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
     let after = server.used()?;
     let deliveries: usize = lanes.iter().map(|lane| lane.times.len()).sum();
     let expected: u64 = lanes.iter().map(Lane::expected).sum();
-    let span = (last - start).saturating_sub(WARM_UP).as_secs_f64();
+    let span = (last - start).saturating_sub(warm_up).as_secs_f64();
     let load = clock.share();
     let mut milliseconds =
         |part| percentile(&mut lanes[0].times, part).map_or(f64::NAN, |time| f64::from(time) / 1e3);
@@ -114,7 +114,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
 impl Lane {
     fn new(stream: Stream, readers: Range<usize>, seconds: f64) -> Self {
         let messages = |seconds: f64| (seconds * stream.per_second as f64).ceil() as u64;
-        let first = messages(WARM_UP.as_secs_f64());
+        let first = messages(warm_up(seconds).as_secs_f64());
         let all = first + messages(seconds).max(1);
         Self { stream, readers, sent: 0, all, first, times: Vec::new(), frame: 0 }
     }
@@ -211,7 +211,10 @@ impl Drop for Alarm {
 }
 
 /// What is sent before is not counted.
-const WARM_UP: Duration = Duration::from_secs(1);
+fn warm_up(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.min(1.0))
+}
+
 /// How often the server's memory is looked at, and slow readers read.
 const LOOK: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(5);
