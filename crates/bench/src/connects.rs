@@ -36,7 +36,7 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
     let count = (channels * EACH) as f64;
     let spent = server.used()?.seconds() - before.seconds();
     let figures = vec![("cpu", spent / count * 1e6), ("rate", count / seconds)];
-    Ok(Outcome { figures, load: clock.share() })
+    Ok(Outcome { figures, share: clock.share() })
 }
 
 /// How many are in a channel.

@@ -70,6 +70,12 @@ impl Crowd {
         Ok(begin..self.readers.len())
     }
 
+    /// Waits until everybody has all that the server had for them.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        while self.turn(QUIET, |_, _| {})? {}
+        Ok(())
+    }
+
     /// Takes a connection in, without an answer to its join.
     pub(crate) fn add(&mut self, opening: Opening) -> Result<()> {
         let mut reader = opening.done()?;
@@ -168,5 +174,7 @@ fn duplicate(_: &TcpStream) -> Result<TcpStream> {
 const BATCH: usize = 64;
 /// How many are read before somebody else has a turn.
 const SLICE: usize = 32;
+/// After so long without a frame none is under way.
+const QUIET: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(1);
 const WAKER: Token = Token(usize::MAX);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::crowd::Crowd;
-use crate::place::Clock;
+use crate::place::{Clock, Share};
 use crate::scenario::{Column, Effort, Outcome, PEERS, Scenario};
 use crate::speech::{self, Wants};
 use crate::subject::{Role, Running, Subject, Used};
@@ -28,7 +28,7 @@ pub(crate) struct Load {
 pub(crate) struct Figures {
     pub(crate) deliveries: f64,
     pub(crate) seconds: f64,
-    pub(crate) load: f64,
+    pub(crate) share: Share,
     /// The server at the beginning and at the end.
     pub(crate) used: [Used; 2],
 }
@@ -123,7 +123,7 @@ fn measure(subject: &Subject, effort: &Effort, load: Load) -> Result<Outcome> {
         ..load
     };
     let server = subject.start()?;
-    let Figures { deliveries, seconds, load, used: [before, after] } =
+    let Figures { deliveries, seconds, share, used: [before, after] } =
         run(&server, &load, effort.seconds)?;
     let spent = after.seconds() - before.seconds();
     let figures = vec![
@@ -131,7 +131,7 @@ fn measure(subject: &Subject, effort: &Effort, load: Load) -> Result<Outcome> {
         ("cpu", spent / deliveries * 1e6),
         ("balance", after.balance(&before)),
     ];
-    Ok(Outcome { figures, load })
+    Ok(Outcome { figures, share })
 }
 
 /// Connects everybody, and keeps so much under way for so long.
@@ -199,7 +199,7 @@ pub(crate) fn drive(
     Ok(Figures {
         deliveries: (deliveries - at_start) as f64,
         seconds: clock.seconds(),
-        load: clock.share(),
+        share: clock.share(),
         used: [before, server.used()?],
     })
 }

@@ -33,11 +33,7 @@ pub(crate) fn measure(programs: &Programs, effort: &Effort) -> Result<Value> {
     let mut all = Vec::new();
     for curve in curves::CURVES {
         let mut points: Vec<(usize, Vec<f64>)> = Vec::new();
-        for size in curve.sizes {
-            let size = curve.size(effort, *size);
-            if points.iter().any(|(known, _)| *known == size) {
-                continue;
-            }
+        for size in curve.sizes(effort) {
             eprint!("\r{:<60}", format!("growth: {}, {}", curve.name, number(size as f64, 0)));
             let figures = (curve.run)(&subject, effort, size)
                 .with_context(|| format!("growth: {} {size}", curve.name))?;
@@ -53,12 +49,17 @@ pub(crate) fn measure(programs: &Programs, effort: &Effort) -> Result<Value> {
 
 impl Curve {
     /// How large it is to be where only so much is possible.
-    fn size(&self, effort: &Effort, size: usize) -> usize {
-        let size = if self.name == "subscribers" { size.min(effort.clients) } else { size };
-        if effort.is_tiny && size > 200 && self.name != "payload" && self.name != "history" {
-            return 200;
-        }
-        size
+    fn sizes(&self, effort: &Effort) -> Vec<usize> {
+        let few = if effort.is_tiny { FEW } else { self.sizes.len() };
+        let most = match self.name {
+            _ if effort.is_tiny => SMALL,
+            "subscribers" => effort.clients,
+            _ => usize::MAX,
+        };
+        let mut sizes: Vec<usize> =
+            self.sizes.iter().take(few).map(|size| (*size).min(most)).collect();
+        sizes.dedup();
+        sizes
     }
 
     /// Of each column, which of its points are dearer than they may be.
@@ -106,3 +107,7 @@ impl Curve {
         json!({ "name": self.name, "columns": titles, "points": points.collect::<Vec<_>>() })
     }
 }
+
+/// How many sizes show that it works.
+const FEW: usize = 3;
+const SMALL: usize = 300;

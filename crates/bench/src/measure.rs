@@ -37,6 +37,18 @@ pub(crate) fn measure(mut options: Options, place: &Place) -> Result<()> {
     let mut head =
         json!({ "rounds": options.rounds, "seconds": options.seconds, "tiny": options.is_tiny });
     head["machine"] = report::machine(place);
+    let fact = |name: &str| head["machine"][name].as_str().unwrap_or_default();
+    println!(
+        "{}: {} × {}, Linux {}, TCP {}, commit {}; {} rounds of {} s\n",
+        fact("date"),
+        place.processors,
+        fact("processor"),
+        fact("kernel"),
+        fact("congestion_control"),
+        fact("commit"),
+        options.rounds,
+        options.seconds
+    );
     if options.growth {
         head["growth"] = growth::measure(&programs, &effort)?;
     }

@@ -41,7 +41,7 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
         let after = server.used()?.memory;
         figures.push(("joined", (after - between) / (channels * EACH) as f64 / 1e3));
     }
-    Ok(Outcome { figures, load: clock.share() })
+    Ok(Outcome { figures, share: clock.share() })
 }
 
 const WARM_UP: usize = 20;

@@ -42,7 +42,7 @@ impl Options {
             match *arg {
                 "--quick" => (options.rounds, options.seconds) = (1, 1.0),
                 "--tiny" => {
-                    (options.rounds, options.seconds, options.is_tiny) = (1, 0.2, true);
+                    (options.rounds, options.seconds, options.is_tiny) = (1, 0.1, true);
                 }
                 "--rounds" => options.rounds = whole(arg, value()?)?,
                 "--seconds" => options.seconds = whole(arg, value()?)? as f64,

@@ -92,7 +92,7 @@ fn outcome(figures: &Figures) -> Outcome {
         ("cpu", figures.cpu),
         ("growth", figures.growth / 1e6),
     ];
-    Outcome { figures: named, load: figures.load }
+    Outcome { figures: named, share: figures.share }
 }
 
 const BASE: Stream =

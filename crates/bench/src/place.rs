@@ -23,10 +23,18 @@ pub(crate) struct Place {
     pub(crate) files: usize,
 }
 
-/// What this process has used of its processor.
+/// A time in which the load is made.
 pub(crate) struct Clock {
     start: Instant,
-    cpu: f64,
+    then: Share,
+}
+
+/// What the load had of its processor, from 0 to 1; or in seconds, until some moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) used: f64,
+    /// How long it could not go on because something else ran there.
+    pub(crate) waited: f64,
 }
 
 /// Runs this program again where measurements are to be made, or says where it is.
@@ -126,23 +134,31 @@ impl Place {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now(), cpu: own_seconds() }
+        Self { start: Instant::now(), then: Share::until_now() }
     }
 
     pub(crate) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// How much of its processor this process has used since the start, from 0 to 1.
-    pub(crate) fn share(&self) -> f64 {
-        (own_seconds() - self.cpu) / self.seconds()
+    /// What it has had since the start.
+    pub(crate) fn share(&self) -> Share {
+        let (now, seconds) = (Share::until_now(), self.seconds());
+        Share {
+            used: (now.used - self.then.used) / seconds,
+            waited: (now.waited - self.then.waited) / seconds,
+        }
     }
 }
 
-/// Processor seconds of the thread that makes the load, which is the first.
-fn own_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|field| field.parse::<f64>().ok()).unwrap_or_default() / 1e9
+impl Share {
+    /// Of the thread that makes the load, which is the first.
+    fn until_now() -> Self {
+        let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+        let mut fields = text.split(' ').filter_map(|field| field.parse::<f64>().ok());
+        let mut seconds = || fields.next().unwrap_or_default() / 1e9;
+        Self { used: seconds(), waited: seconds() }
+    }
 }
 
 /// A program to be started on these processors, which ends when this one does.

@@ -42,6 +42,7 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
     let watchers = effort.many(1_000);
     crowd.connect((&server, 0), watchers, watch.as_deref())?;
     let others = crowd.connect((&server, 0), effort.many(5_000), None)?;
+    crowd.settle()?;
     let join = speech::join(&server, 0, Wants::default()).context("it knows of joins")?;
     let mut told = vec![Told::default(); watchers];
     let bytes = |crowd: &Crowd| crowd.readers.iter().map(|reader| reader.order.bytes).sum::<u64>();
@@ -92,7 +93,7 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
         ("frames", frames as f64),
         ("bytes", (bytes(&crowd) - bytes_before) as f64 / 1e6),
     ];
-    Ok(Outcome { figures, load: clock.share() })
+    Ok(Outcome { figures, share: clock.share() })
 }
 
 impl Told {

@@ -1,12 +1,13 @@
 //! What was found, as tables and as JSON.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bars::{BARS, Bar};
-use crate::place::Place;
+use crate::bars::{BARS, Bar, Found, Want};
+use crate::place::{Place, Share};
 use crate::scenario::{Column, Outcome, Scenario};
 use crate::stats::{Spread, ratios};
 use crate::subject::{Role, Subject};
@@ -34,14 +35,31 @@ impl Server {
         Spread::of(&self.figures(key).into_iter().flatten().collect::<Vec<_>>())
     }
 
-    fn load(&self) -> f64 {
-        let loads = self.rounds.iter().flatten().map(|outcome| outcome.load);
-        Spread::of(&loads.collect::<Vec<_>>()).map_or(0.0, |spread| spread.median)
+    /// What the load had of its processor, in the middle of the rounds.
+    fn share(&self, part: impl Fn(Share) -> f64) -> f64 {
+        let shares = self.rounds.iter().flatten().map(|outcome| part(outcome.share));
+        Spread::of(&shares.collect::<Vec<_>>()).map_or(0.0, |spread| spread.median)
     }
 
     /// Whether the load may be what was measured.
-    pub(crate) fn is_load_busy(&self) -> bool {
-        self.load() > BUSY
+    fn is_load_busy(&self) -> bool {
+        self.share(|share| share.used) > BUSY
+    }
+
+    /// Whether other programs have been in the way.
+    fn is_disturbed(&self) -> bool {
+        self.share(|share| share.waited) > DISTURBED
+    }
+
+    fn marks(&self) -> Vec<&'static str> {
+        let mut marks = Vec::new();
+        if self.is_load_busy() {
+            marks.push("load generator busy");
+        }
+        if self.is_disturbed() {
+            marks.push("disturbed by other programs");
+        }
+        marks
     }
 
     pub(crate) fn failure(&self) -> Option<&str> {
@@ -74,8 +92,9 @@ impl Results {
                 let ratio = ratio.map_or_else(String::new, |ratio| format!("{:.2}", ratio.median));
                 text += &format!(" {cell} | {ratio} |");
             }
-            let mark = if server.is_load_busy() { ", load generator busy" } else { "" };
-            text += &format!(" {:.0} %{mark} |\n", server.load() * 100.0);
+            let load = format!("{:.0} %", server.share(|share| share.used) * 100.0);
+            let cells: Vec<_> = std::iter::once(load.as_str()).chain(server.marks()).collect();
+            text += &format!(" {} |\n", cells.join(", "));
             if let Some(failure) = server.failure() {
                 text += &format!("\n{} failed: {failure}\n\n", server.subject.name);
             }
@@ -87,18 +106,18 @@ impl Results {
         let servers = self.servers.iter().map(|server| {
             let rounds = server.rounds.iter().map(|round| match round {
                 Err(failure) => json!({ "failed": failure }),
-                Ok(Outcome { figures, load }) => {
+                Ok(Outcome { figures, share }) => {
                     let figures: serde_json::Map<_, _> = figures
                         .iter()
                         .map(|(key, figure)| ((*key).to_owned(), json!(figure)))
                         .collect();
-                    json!({ "figures": figures, "load": load })
+                    json!({ "figures": figures, "load_used": share.used, "load_waited": share.waited })
                 }
             });
             json!({
                 "name": server.subject.name,
                 "rounds": rounds.collect::<Vec<_>>(),
-                "load_generator_busy": server.is_load_busy(),
+                "marks": server.marks(),
             })
         });
         json!({
@@ -115,7 +134,7 @@ pub(crate) fn bars(all: &[Results], place: &Place) -> (String, Value) {
         "\n| what | ours, median (spread) | peer | ratio | bar | stretch | met? |\n".to_owned();
     text += "|---|---|---|---|---|---|---|\n";
     let mut json = Vec::new();
-    let mut is_busy = false;
+    let mut all_marks = BTreeSet::new();
     for bar in BARS {
         let Some(results) = all.iter().find(|results| results.scenario.name == bar.scenario) else {
             continue;
@@ -135,13 +154,12 @@ pub(crate) fn bars(all: &[Results], place: &Place) -> (String, Value) {
             Some(peer) => format!("{} {}", role.name(), shown(peer, digits)),
             None => format!("{}: not measured", role.name()),
         });
-        let busy = ours.is_load_busy() || peer.is_some_and(Server::is_load_busy);
-        is_busy |= busy;
+        let marks: BTreeSet<_> =
+            [Some(ours), peer].into_iter().flatten().flat_map(Server::marks).collect();
+        all_marks.extend(marks.iter().copied());
         let ratio = found.ratio.filter(|ratio| ratio.is_finite());
         let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let want = |want: Option<crate::bars::Want>| {
-            want.map_or_else(String::new, crate::bars::Want::text)
-        };
+        let want = |want: Option<Want>| want.map_or_else(String::new, Want::text);
         let name = if bar.ours == Role::Ours { "" } else { bar.ours.name() };
         let name = [bar.scenario, name].join(" ");
         text += &format!(
@@ -151,18 +169,17 @@ pub(crate) fn bars(all: &[Results], place: &Place) -> (String, Value) {
             want(bar.bar),
             want(bar.stretch),
             found.verdict.text(),
-            if busy { " *" } else { "" },
+            marks.iter().map(|mark| format!(" {}", sign(mark))).collect::<String>(),
         );
-        json.push(as_json(bar, &found, busy));
+        json.push(as_json(bar, &found, &marks));
     }
-    if is_busy {
-        text += "\n* load generator busy: it used more than 90 % of its processor for one of the two, so \
-                 the figure may be its own limit and not the server's.\n";
+    for mark in all_marks {
+        text += &format!("\n{} {mark}: {}\n", sign(mark), meaning(mark));
     }
     (text, json.into())
 }
 
-fn as_json(bar: &Bar, found: &crate::bars::Found, busy: bool) -> Value {
+fn as_json(bar: &Bar, found: &Found, marks: &BTreeSet<&str>) -> Value {
     json!({
         "scenario": bar.scenario,
         "figure": bar.figure,
@@ -171,11 +188,25 @@ fn as_json(bar: &Bar, found: &crate::bars::Found, busy: bool) -> Value {
         "ours_median": found.ours.map(|ours| ours.median),
         "peer_median": found.peer.map(|peer| peer.median),
         "ratio": found.ratio,
-        "bar": bar.bar.map(crate::bars::Want::text),
-        "stretch": bar.stretch.map(crate::bars::Want::text),
+        "bar": bar.bar.map(Want::text),
+        "stretch": bar.stretch.map(Want::text),
         "met": found.verdict.text(),
-        "load_generator_busy": busy,
+        "marks": marks,
     })
+}
+
+fn sign(mark: &str) -> &'static str {
+    if mark.starts_with("load") { "*" } else { "†" }
+}
+
+fn meaning(mark: &str) -> &'static str {
+    if mark.starts_with("load") {
+        "it used more than 90 % of its processor for one of the two, so the figure may be its own limit \
+         and not the server's."
+    } else {
+        "for more than 3 % of the time something else ran on the load's processor, so the figure says \
+         little; measure on a machine that does nothing else."
+    }
 }
 
 /// Where and when it was measured.
@@ -236,6 +267,8 @@ pub(crate) fn number(number: f64, digits: usize) -> String {
 
 /// From here on the load may be slower than what it measures.
 const BUSY: f64 = 0.9;
+/// From here on others may be what was measured.
+const DISTURBED: f64 = 0.03;
 
 #[cfg(test)]
 mod tests {

@@ -85,7 +85,7 @@ fn measure(subject: &Subject, effort: &Effort) -> Result<Outcome> {
         ("cpu", spent / clients as f64 * 1e6),
         ("rate", clients as f64 / seconds),
     ];
-    Ok(Outcome { figures, load: clock.share() })
+    Ok(Outcome { figures, share: clock.share() })
 }
 
 fn publish(server: &Running, crowd: &mut Crowd, count: u64) -> Result<()> {

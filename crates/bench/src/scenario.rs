@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::place::Share;
 use crate::subject::{Role, Subject};
 use crate::{connects, fanout, memory, paced, presence, resume};
 
@@ -25,8 +26,7 @@ pub(crate) struct Column {
 pub(crate) struct Outcome {
     /// By the keys of the columns.
     pub(crate) figures: Vec<(&'static str, f64)>,
-    /// How much of its processor the load has used, from 0 to 1.
-    pub(crate) load: f64,
+    pub(crate) share: Share,
 }
 
 /// How much is done.

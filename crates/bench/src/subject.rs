@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::{env, fs};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use std::{env, fs, iter, thread};
 
 use anyhow::{Context as _, Result, bail};
 use rustls::ClientConfig;
@@ -164,8 +165,7 @@ impl Subject {
         let hash = String::new();
         let mut running = Running { role: self.role, port: 0, tls, hash, child, data: Some(data) };
         let output = running.child.stdout.take().context("the output is a pipe")?;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
+        for line in lines(output) {
             if let Some((_, number)) = line.split_once("://127.0.0.1:")
                 && line.contains("listening")
             {
@@ -190,11 +190,23 @@ impl Subject {
         let hash = String::new();
         let mut running = Running { role: self.role, port: 0, tls: None, hash, child, data: None };
         let output = running.child.stdout.take().context("the output is a pipe")?;
-        let mut port = String::new();
-        BufReader::new(output).read_line(&mut port)?;
+        let port = lines(output).next().context("it says nothing")?;
         running.port = port.trim().parse().context("it does not say its port")?;
         Ok(running)
     }
+}
+
+/// What a program prints, until it has been silent for too long; what comes later is read too, so that it
+/// does not have to wait.
+fn lines(output: ChildStdout) -> impl Iterator<Item = String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody may listen any more.
+            sender.send(line).ok();
+        }
+    });
+    iter::from_fn(move || receiver.recv_timeout(PATIENCE).ok())
 }
 
 impl Running {
@@ -282,3 +294,6 @@ impl Drop for Running {
         }
     }
 }
+
+/// How long a server may be silent while it starts.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -49,7 +49,11 @@ pub(super) const CURVES: &[Curve] = &[
         columns: &[
             DELIVERY,
             Watched { title: "memory's growth, MB", digits: 1, growth: None },
-            Watched { title: "server CPU µs per join that asks for it", digits: 1, growth: None },
+            Watched {
+                title: "server CPU µs that a join costs more with it",
+                digits: 1,
+                growth: None,
+            },
         ],
         run: history,
     },
@@ -150,7 +154,7 @@ fn history(subject: &Subject, effort: &Effort, size: usize) -> Result<Vec<f64>> 
     let wants = Wants { history: true, presence: false };
     let mut readers = Crowd::new()?;
     let (connected, joined) = (server.used()?, effort.many(500));
-    readers.connect((&server, 0), joined, None)?;
+    readers.connect((&server, 0), joined, Some(&join))?;
     let plain = server.used()?.seconds() - connected.seconds();
     let connected = server.used()?;
     readers.connect((&server, 0), joined, Some(&speech::join_as(CHANNEL, wants)))?;
@@ -195,6 +199,7 @@ fn presence(subject: &Subject, _: &Effort, size: usize) -> Result<Vec<f64>> {
     let watch = speech::join(&server, 0, Wants { presence: true, history: false });
     let before = server.used()?.memory;
     crowd.connect((&server, 0), size, watch.as_deref())?;
+    crowd.settle()?;
     let each = (server.used()?.memory - before) / size as f64 / 1e3;
     let guest = crowd.connect((&server, 0), 1, None)?.start;
     let join = speech::join(&server, 0, Wants::default()).context("it knows of joins")?;

@@ -11,7 +11,7 @@ use mio::Waker;
 
 use crate::crowd::Crowd;
 use crate::paced::Stream;
-use crate::place::Clock;
+use crate::place::{Clock, Share};
 use crate::speech::{self, Wants};
 use crate::stats::percentile;
 use crate::subject::{Running, Used};
@@ -29,7 +29,7 @@ pub(crate) struct Figures {
     pub(crate) cpu: f64,
     /// By how many bytes the server's memory grew, at most.
     pub(crate) growth: f64,
-    pub(crate) load: f64,
+    pub(crate) share: Share,
 }
 
 /// A stream under way.
@@ -88,7 +88,8 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
         }
         let is_over = lanes.iter().all(Lane::is_over);
         let is_sent = lanes.iter().all(|lane| lane.sent == lane.all);
-        if is_over || (is_sent && last.elapsed() > SILENCE) {
+        let is_too_late = now > lanes[0].due(lanes[0].all) + PATIENCE;
+        if is_over || (is_sent && (last.elapsed() > SILENCE || is_too_late)) {
             break;
         }
     }
@@ -97,7 +98,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
     let deliveries: usize = lanes.iter().map(|lane| lane.times.len()).sum();
     let expected: u64 = lanes.iter().map(Lane::expected).sum();
     let span = (last - start).saturating_sub(warm_up).as_secs_f64();
-    let load = clock.share();
+    let share = clock.share();
     let mut milliseconds =
         |part| percentile(&mut lanes[0].times, part).map_or(f64::NAN, |time| f64::from(time) / 1e3);
     Ok(Figures {
@@ -107,7 +108,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
         missing: expected as f64 - deliveries as f64,
         cpu: (after.seconds() - before.seconds()) / deliveries as f64 * 1e6,
         growth: (largest.max(after.memory) - before.memory).max(0.0),
-        load,
+        share,
     })
 }
 
@@ -218,4 +219,6 @@ fn warm_up(seconds: f64) -> Duration {
 /// How often the server's memory is looked at, and slow readers read.
 const LOOK: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(5);
+/// What comes later than this has not been delivered.
+const PATIENCE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(20);
