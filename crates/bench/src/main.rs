@@ -69,7 +69,7 @@ const USAGE: &str = "\
 usage: bench [SCENARIO…] [--quick] [--rounds N] [--seconds N] [--json FILE]
              [--server FILE] [--bun FILE] [--node FILE] [--also NAME=FILE[,ARGUMENT…]]
 
-Servers run on processor 0, the load on the last one, both in a network of their own where that is
+Servers run on the first processor, the load on the last one, both in a network of their own where that is
 allowed. --also is another build of the server, to be compared with this one. --tiny is as --quick, with
 sizes that show only that it works. Without a name all scenarios are measured but growth:
 

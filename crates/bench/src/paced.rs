@@ -58,11 +58,11 @@ pub(crate) const NEIGHBOUR: Scenario = Scenario {
 
 pub(crate) const STALLED: Scenario = Scenario {
     name: "stalled",
-    about: "500 messages of 4 KiB a second to 60 readers, 10 of which stop reading",
+    about: "500 messages of 8 KiB a second to 60 readers, 10 of which stop reading",
     roles: PEERS,
     columns: COLUMNS,
     run: |subject, effort| {
-        let stream = Stream { readers: 60, per_second: 500, payload: 4 << 10, stalled: 10, ..BASE };
+        let stream = Stream { readers: 60, per_second: 500, payload: 8 << 10, stalled: 10, ..BASE };
         one(subject, effort, stream)
     },
 };

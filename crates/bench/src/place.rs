@@ -3,12 +3,11 @@
 //! It goes there by starting itself again by programs that every Linux has, as the system's calls for
 //! this are not safe ones.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
-use std::{env, thread};
+use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
@@ -43,15 +42,30 @@ pub(crate) fn enter() -> Result<Place> {
         remove_leftovers();
         return here();
     }
-    let processors: usize = env::var("XANO_BENCH_PROCESSORS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .or_else(|| thread::available_parallelism().ok().map(usize::from))
-        .unwrap_or(1);
+    let allowed = allowed()?;
+    let last = allowed.last().context("there is no processor")?;
     let mut command = network();
-    command.args(["taskset", "-c"]).arg((processors - 1).to_string()).arg(env::current_exe()?);
-    command.args(env::args_os().skip(1)).env(MARK, processors.to_string());
+    command.args(["taskset", "-c"]).arg(last.to_string()).arg(env::current_exe()?);
+    let list: Vec<_> = allowed.iter().map(usize::to_string).collect();
+    command.args(env::args_os().skip(1)).env(MARK, list.join(","));
     replace(&mut command)
+}
+
+/// The processors that this process may use.
+fn allowed() -> Result<Vec<usize>> {
+    let status = fs::read_to_string("/proc/self/status").context("the benchmark needs Linux")?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.and_then(processors).context("the kernel names no processors")
+}
+
+/// Reads a list as `0-3,8`.
+fn processors(list: &str) -> Option<Vec<usize>> {
+    let mut processors = Vec::new();
+    for part in list.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        processors.extend(first.parse::<usize>().ok()?..=last.parse().ok()?);
+    }
+    Some(processors)
 }
 
 /// A shell with as many files as it may have, in a network of its own where that is allowed.
@@ -88,13 +102,13 @@ fn replace(_: &mut Command) -> Result<Place> {
 }
 
 fn here() -> Result<Place> {
-    let processors = env::var(MARK).ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let processors = env::var(MARK).ok().and_then(|list| processors(&list)).unwrap_or_default();
     let limits = fs::read_to_string("/proc/self/limits").context("the benchmark needs Linux")?;
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let files = files.and_then(|line| line.split_whitespace().next()?.parse().ok());
     let control = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
     Ok(Place {
-        processors,
+        processors: processors.len(),
         congestion_control: control.unwrap_or_default().trim().to_owned(),
         files: files.unwrap_or(1_024),
     })
@@ -161,10 +175,12 @@ impl Share {
     }
 }
 
-/// A program to be started on these processors, which ends when this one does.
-pub(crate) fn child(processors: &str) -> Command {
+/// A program to be started on the first processors, so many of them, which ends when this one does.
+pub(crate) fn child(count: usize) -> Command {
+    let list = env::var(MARK).unwrap_or_default();
+    let list: Vec<_> = list.split(',').take(count).collect();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "taskset", "-c", processors]);
+    command.args(["--pdeathsig", "KILL", "taskset", "-c", &list.join(",")]);
     command
 }
 
@@ -200,6 +216,14 @@ const NETWORK: &str = "ip link set lo up && echo reno > /proc/sys/net/ipv4/tcp_c
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_processors_are_those_of_the_kernel() {
+        assert_eq!(processors("\t0-1\n"), Some(vec![0, 1]));
+        assert_eq!(processors("3"), Some(vec![3]));
+        assert_eq!(processors("0,2-4,8"), Some(vec![0, 2, 3, 4, 8]));
+        assert_eq!(processors(""), None);
+    }
 
     #[test]
     fn what_distorts_is_said() {

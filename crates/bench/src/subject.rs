@@ -132,7 +132,7 @@ impl Subject {
 
     /// The same with more arguments.
     pub(crate) fn start_with(&self, more: &[&str]) -> Result<Running> {
-        let processors = if self.role == Role::TwoThreads { "0,1" } else { "0" };
+        let processors = if self.role == Role::TwoThreads { 2 } else { 1 };
         let mut command = place::child(processors);
         command.arg(&self.program).stdout(Stdio::piped()).stdin(Stdio::null());
         let running = if self.role.is_xano() {

@@ -1,6 +1,9 @@
 //! Every scenario runs, in sizes that show only that it works: against this server and those peers that
 //! are installed wherever tests run.
 
+// Nowhere else can it tell what a process has used.
+#![cfg(target_os = "linux")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
