@@ -5,6 +5,8 @@ mod curves;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+pub(crate) use curves::CURVES;
+
 use crate::report::number;
 use crate::scenario::Effort;
 use crate::stats::{Growth, bends};
@@ -12,8 +14,8 @@ use crate::subject::{Programs, Role, Subject};
 
 /// What grows, and what is looked at.
 pub(crate) struct Curve {
-    name: &'static str,
-    about: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
     sizes: &'static [usize],
     columns: &'static [Watched],
     run: fn(&Subject, &Effort, usize) -> Result<Vec<f64>>,
@@ -27,11 +29,11 @@ struct Watched {
     growth: Option<Growth>,
 }
 
-/// Measures and prints all curves.
-pub(crate) fn measure(programs: &Programs, effort: &Effort) -> Result<Value> {
+/// Measures and prints these curves.
+pub(crate) fn measure(curves: &[&Curve], programs: &Programs, effort: &Effort) -> Result<Value> {
     let subject = programs.subjects(&[Role::Ours])?.swap_remove(0);
     let mut all = Vec::new();
-    for curve in curves::CURVES {
+    for curve in curves {
         let mut points: Vec<(usize, Vec<f64>)> = Vec::new();
         for size in curve.sizes(effort) {
             eprint!("\r{:<60}", format!("growth: {}, {}", curve.name, number(size as f64, 0)));

@@ -53,7 +53,13 @@ fn dispatch() -> Result<()> {
             for scenario in SCENARIOS {
                 println!("  {:<12} {}", scenario.name, scenario.about);
             }
-            println!("  growth       what a delivery and a thing kept cost, from few to many");
+            println!(
+                "  {:<12} what a delivery costs, and what is kept, from few to many:",
+                "growth"
+            );
+            for curve in growth::CURVES {
+                println!("  growth-{:<12} {}", curve.name, curve.about);
+            }
             Ok(())
         }
         _ => {

@@ -49,8 +49,8 @@ pub(crate) fn measure(mut options: Options, place: &Place) -> Result<()> {
         options.rounds,
         options.seconds
     );
-    if options.growth {
-        head["growth"] = growth::measure(&programs, &effort)?;
+    if !options.curves.is_empty() {
+        head["growth"] = growth::measure(&options.curves, &programs, &effort)?;
     }
     let results = scenarios(&options, &programs, &effort)?;
     let (table, bars) = report::bars(&results, place);

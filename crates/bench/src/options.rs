@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::growth::{CURVES, Curve};
 use crate::scenario::{SCENARIOS, Scenario};
 use crate::subject::{Programs, Subject};
 
 pub(crate) struct Options {
     pub(crate) scenarios: Vec<&'static Scenario>,
-    pub(crate) growth: bool,
+    pub(crate) curves: Vec<&'static Curve>,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) is_tiny: bool,
@@ -26,7 +27,7 @@ impl Options {
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
         let mut options = Self {
             scenarios: Vec::new(),
-            growth: false,
+            curves: Vec::new(),
             rounds: 5,
             seconds: 3.0,
             is_tiny: false,
@@ -51,18 +52,23 @@ impl Options {
                 "--bun" => options.bun = Some(value()?.into()),
                 "--node" => options.node = value()?.into(),
                 "--also" => options.others.push(Subject::parse(value()?)?),
-                "growth" => options.growth = true,
+                "growth" => options.curves.extend(CURVES),
                 "all" => options.scenarios.extend(SCENARIOS),
                 _ => options.choose(arg)?,
             }
         }
-        if options.scenarios.is_empty() && !options.growth {
+        if options.scenarios.is_empty() && options.curves.is_empty() {
             options.scenarios.extend(SCENARIOS);
         }
         Ok(options)
     }
 
     fn choose(&mut self, word: &str) -> Result<()> {
+        let curve = |curve: &&Curve| word.strip_prefix("growth-") == Some(curve.name);
+        if let Some(curve) = CURVES.iter().find(curve) {
+            self.curves.push(curve);
+            return Ok(());
+        }
         let before = self.scenarios.len();
         self.scenarios.extend(SCENARIOS.iter().filter(|scenario| scenario.is_meant_by(word)));
         if self.scenarios.len() == before {
@@ -138,6 +144,8 @@ mod tests {
         assert_eq!(names(&[]).len(), SCENARIOS.len());
         assert_eq!(names(&["--quick"]).len(), SCENARIOS.len());
         assert!(names(&["growth"]).is_empty());
+        let curves = |args: &[&str]| Options::parse(args).map_or(0, |options| options.curves.len());
+        assert_eq!([curves(&["growth"]), curves(&["growth-payload"]), curves(&[])], [5, 1, 0]);
     }
 
     #[test]

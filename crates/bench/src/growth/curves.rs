@@ -13,7 +13,7 @@ use crate::stats::Growth;
 use crate::subject::{Running, Subject};
 use crate::wire::{Frame, Number, PAYLOAD, payload};
 
-pub(super) const CURVES: &[Curve] = &[
+pub(crate) const CURVES: &[Curve] = &[
     Curve {
         name: "subscribers",
         about: "of one channel, one message under way",
