@@ -1,97 +1,223 @@
-//! One publisher, many subscribers: how many deliveries a second, and what they cost the server.
+//! As fast as it goes: how many deliveries a second, and what they cost the server.
 
-use std::fmt;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use mio::{Events, Interest, Poll, Token};
 
-use crate::reader::{Count, Reader, frame, payload};
-use crate::subject::{Kind, Running};
+use crate::crowd::Crowd;
+use crate::place::{Clock, Share};
+use crate::scenario::{Column, Effort, Outcome, PEERS, Scenario};
+use crate::speech::{self, Wants};
+use crate::subject::{Role, Running, Subject, Used};
+use crate::wire::{Frame, Number, PAYLOAD};
 
 /// Who gets how much.
+#[derive(Clone, Copy)]
 pub(crate) struct Load {
+    pub(crate) channels: usize,
+    /// Of each channel.
     pub(crate) subscribers: usize,
-    /// How many publications are sent before the first of them has reached everybody.
+    /// How many messages of a channel are sent before the first of them has reached everybody.
     pub(crate) under_way: u64,
     /// Whether the publisher waits for acks too, where the server gives any.
     pub(crate) acked: bool,
+    pub(crate) payload: usize,
 }
 
-/// What one run has shown.
+/// What was seen while all of it ran.
 pub(crate) struct Figures {
-    /// Deliveries a second.
-    pub(crate) rate: f64,
-    /// Processor seconds of the server for a million deliveries.
-    pub(crate) cpu_per_million: f64,
+    pub(crate) deliveries: f64,
+    pub(crate) seconds: f64,
+    pub(crate) share: Share,
+    /// The server at the beginning and at the end.
+    pub(crate) used: [Used; 2],
 }
 
-pub(crate) fn run(server: &Running, load: &Load, seconds: u64) -> Result<Figures> {
-    let mut poll = Poll::new()?;
-    let join = (server.kind == Kind::Xano).then_some(JOIN);
-    let mut readers = Vec::new();
-    for index in 0..load.subscribers {
-        let mut reader = Reader::connect(server.port, &server.path, join)?;
-        poll.registry().register(&mut reader.stream, Token(index), Interest::READABLE)?;
-        readers.push(reader);
+/// How far one channel is.
+#[derive(Clone, Default)]
+struct Progress {
+    sent: u64,
+    delivered: u64,
+    acks: u64,
+}
+
+pub(crate) const ONE: Scenario = Scenario {
+    name: "fanout",
+    about: "1,000 subscribers, one message under way",
+    roles: PEERS,
+    columns: COLUMNS,
+    run: |subject, effort| measure(subject, effort, BASE),
+};
+
+pub(crate) const SIXTEEN: Scenario = Scenario {
+    name: "fanout-16",
+    about: "1,000 subscribers, 16 messages under way",
+    roles: PEERS,
+    columns: COLUMNS,
+    run: |subject, effort| measure(subject, effort, Load { under_way: 16, ..BASE }),
+};
+
+pub(crate) const FIVE_THOUSAND: Scenario = Scenario {
+    name: "fanout-5000",
+    about: "5,000 subscribers, one message under way",
+    roles: PEERS,
+    columns: COLUMNS,
+    run: |subject, effort| measure(subject, effort, Load { subscribers: 5_000, ..BASE }),
+};
+
+pub(crate) const CHANNELS: Scenario = Scenario {
+    name: "channels",
+    about: "1,000 channels of 10 subscribers, one message under way in each",
+    roles: PEERS,
+    columns: COLUMNS,
+    run: |subject, effort| {
+        measure(subject, effort, Load { channels: 1_000, subscribers: 10, ..BASE })
+    },
+};
+
+pub(crate) const HUGE: Scenario = Scenario {
+    name: "huge",
+    about: "3 channels of 5,000 subscribers, one message under way in each",
+    roles: PEERS,
+    columns: COLUMNS,
+    run: |subject, effort| {
+        let subscribers = 5_000.min(effort.clients / 3);
+        measure(subject, effort, Load { channels: 3, subscribers, ..BASE })
+    },
+};
+
+pub(crate) const DURABLE: Scenario = Scenario {
+    name: "durable",
+    about: "1,000 subscribers, 16 messages under way, each acked: on the disk, or in memory",
+    roles: &[Role::Ours, Role::Memory],
+    columns: COLUMNS,
+    run: |subject, effort| measure(subject, effort, Load { under_way: 16, acked: true, ..BASE }),
+};
+
+pub(crate) const CORES: Scenario = Scenario {
+    name: "cores",
+    about: "8 channels of 250 subscribers, 16 messages under way in each: one thread, or two",
+    roles: &[Role::Ours, Role::TwoThreads],
+    columns: &[
+        RATE,
+        CPU,
+        Column { key: "balance", title: "second thread's share of the first", digits: 2 },
+    ],
+    run: |subject, effort| {
+        measure(subject, effort, Load { channels: 8, subscribers: 250, under_way: 16, ..BASE })
+    },
+};
+
+pub(crate) const TLS: Scenario = Scenario {
+    name: "tls",
+    about: "1,000 subscribers, one message under way: plain, or through TLS",
+    roles: &[Role::Ours, Role::Tls],
+    columns: COLUMNS,
+    run: |subject, effort| measure(subject, effort, BASE),
+};
+
+fn measure(subject: &Subject, effort: &Effort, load: Load) -> Result<Outcome> {
+    let load = Load {
+        channels: effort.many(load.channels),
+        subscribers: effort.many(load.subscribers),
+        ..load
+    };
+    let server = subject.start()?;
+    let Figures { deliveries, seconds, share, used: [before, after] } =
+        run(&server, &load, effort.seconds)?;
+    let spent = after.seconds() - before.seconds();
+    let figures = vec![
+        ("rate", deliveries / seconds),
+        ("cpu", spent / deliveries * 1e6),
+        ("balance", after.balance(&before)),
+    ];
+    Ok(Outcome { figures, share })
+}
+
+/// Connects everybody, and keeps so much under way for so long.
+pub(crate) fn run(server: &Running, load: &Load, seconds: f64) -> Result<Figures> {
+    let mut crowd = Crowd::new()?;
+    for channel in 0..load.channels {
+        let join = speech::join(server, channel, Wants::default());
+        crowd.connect((server, channel), load.subscribers, join.as_deref())?;
     }
-    let acked = load.acked && server.kind == Kind::Xano;
-    let mut events = Events::with_capacity(4_096);
-    let mut buffer = vec![0; 256 << 10];
-    let (mut sent, mut count) = (0, Count::default());
-    let (mut start, mut at_start, mut cpu) = (Instant::now(), 0, server.cpu_seconds()?);
-    let mut warm = false;
-    let span = Duration::from_secs(seconds);
+    drive(server, &mut crowd, load, seconds)
+}
+
+/// The same with those who are connected already, as many to each channel.
+pub(crate) fn drive(
+    server: &Running,
+    crowd: &mut Crowd,
+    load: &Load,
+    seconds: f64,
+) -> Result<Figures> {
+    let mut channels = vec![Progress::default(); load.channels];
+    let mut free: Vec<usize> = (0..load.channels).collect();
+    let acked = load.acked && server.role.is_xano();
+    let (mut clock, mut before, mut at_start) = (Clock::start(), server.used()?, 0);
+    let (mut deliveries, mut warm, span) = (0_u64, false, Duration::from_secs_f64(seconds));
+    let mut start = Instant::now();
     while !warm || start.elapsed() < span {
-        let mut whole = count.publications / load.subscribers as u64;
-        if acked {
-            whole = whole.min(count.others);
+        for channel in free.drain(..) {
+            let progress = &mut channels[channel];
+            while progress.may_send(load, acked) {
+                progress.sent += 1;
+                let number = Number { publisher: 0, count: progress.sent };
+                let speak = if acked { speech::acked } else { speech::message };
+                let text = speak(server, channel, number, load.payload);
+                crowd.send(channel * load.subscribers, &text)?;
+            }
         }
-        while sent < whole + load.under_way {
-            sent += 1;
-            readers[0].stream.write_all(&publish(server.kind, acked, sent))?;
+        let some = crowd.turn(SILENCE, |index, frame| {
+            let channel = index / load.subscribers;
+            let progress = &mut channels[channel];
+            match frame {
+                Frame::Publication(..) => {
+                    deliveries += 1;
+                    progress.delivered += 1;
+                    if progress.delivered.is_multiple_of(load.subscribers as u64) {
+                        free.push(channel);
+                    }
+                }
+                Frame::Ack => {
+                    progress.acks += 1;
+                    free.push(channel);
+                }
+                _ => {}
+            }
+        })?;
+        if !some {
+            let sent: u64 = channels.iter().map(|progress| progress.sent).sum();
+            bail!("nothing came for {SILENCE:?}: {sent} sent, {deliveries} delivered");
         }
-        poll.poll(&mut events, Some(Duration::from_secs(5)))?;
-        if events.is_empty() {
-            bail!("nothing came for 5 s: {sent} sent, {} delivered", count.publications);
-        }
-        for event in &events {
-            let Count { publications, others } = readers[event.token().0].read(&mut buffer)?;
-            count.publications += publications;
-            count.others += others;
-        }
-        if !warm && start.elapsed() > WARM_UP {
+        if !warm && start.elapsed() > WARM_UP.min(span) {
             warm = true;
-            (start, at_start, cpu) = (Instant::now(), count.publications, server.cpu_seconds()?);
+            (clock, before, at_start) = (Clock::start(), server.used()?, deliveries);
+            start = Instant::now();
         }
     }
-    let deliveries = (count.publications - at_start) as f64;
     Ok(Figures {
-        rate: deliveries / start.elapsed().as_secs_f64(),
-        cpu_per_million: (server.cpu_seconds()? - cpu) / deliveries * 1e6,
+        deliveries: (deliveries - at_start) as f64,
+        seconds: clock.seconds(),
+        share: clock.share(),
+        used: [before, server.used()?],
     })
 }
 
-fn publish(kind: Kind, acked: bool, number: u64) -> Vec<u8> {
-    let payload = payload(number);
-    let id = if acked { format!(r#","id":"bench-{number}""#) } else { String::new() };
-    match kind {
-        Kind::Bun | Kind::Bare => frame(&payload),
-        Kind::Xano => frame(&format!(
-            r#"{{"action":"message","options":{{"channel":"marvel-chat-room"{id}}},"payload":{payload}}}"#
-        )),
+impl Progress {
+    fn may_send(&self, load: &Load, acked: bool) -> bool {
+        let whole = self.delivered / load.subscribers as u64;
+        let whole = if acked { whole.min(self.acks) } else { whole };
+        self.sent < whole + load.under_way
     }
 }
 
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subscribers, under_way, acked } = self;
-        let acked = if *acked { ", acked" } else { "" };
-        write!(f, "{subscribers} subscribers, {under_way} under way{acked}")
-    }
-}
-
-const JOIN: &str = r#"{"action":"join","options":{"channel":"marvel-chat-room"},"payload":{"history":false,"presence":false}}"#;
+pub(crate) const BASE: Load =
+    Load { channels: 1, subscribers: 1_000, under_way: 1, acked: false, payload: PAYLOAD };
+pub(crate) const RATE: Column = Column { key: "rate", title: "deliveries/s", digits: 0 };
+pub(crate) const CPU: Column =
+    Column { key: "cpu", title: "server CPU µs per delivery", digits: 2 };
+const COLUMNS: &[Column] = &[RATE, CPU];
 /// What happens before is not counted.
 const WARM_UP: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_secs(10);

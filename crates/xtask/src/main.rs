@@ -45,8 +45,7 @@ fn dispatch() -> Result<()> {
         ["start", server_args @ ..] => start::start(&workspace, server_args),
         ["build"] => start::build_release(&workspace),
         ["test"] => test::test(&workspace),
-        ["bench"] => bench::bench(&workspace, None),
-        ["bench", part] => bench::bench(&workspace, Some(part)),
+        ["bench", args @ ..] => bench::bench(&workspace, args),
         ["tidy"] => tidy::tidy(&workspace),
         ["check"] => check::check(&workspace),
         ["ci"] => {
@@ -66,7 +65,8 @@ usage: cargo xtask <command>
 
   start [server args…]  set up, build and run the server in demo mode
   test                  set up and run every test
-  bench [servers|sdk]   measure against peers, in turn
+  bench [what…]         measure against peers, in turn: servers, sdk, growth, or scenarios by name, as
+                        fanout or latency; --quick for a short look; `bench --help` lists them
   build                 release build: dist/ and the server binary
   sdk [--dev]           the SDK in dist/; --dev is larger, readable and quicker to build
   ci                    check and test: all that a change must pass

@@ -1,0 +1,57 @@
+//! What clients say: this project's protocol, or a bare payload.
+
+use crate::subject::Running;
+use crate::wire::{Number, payload};
+
+/// What a join asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    pub(crate) history: bool,
+    /// To hear of who comes and goes.
+    pub(crate) presence: bool,
+}
+
+/// The join of a channel, where the server knows of joins.
+pub(crate) fn join(server: &Running, channel: usize, wants: Wants) -> Option<String> {
+    server.role.is_xano().then(|| join_as(&name(channel), wants))
+}
+
+pub(crate) fn join_as(channel: &str, Wants { history, presence }: Wants) -> String {
+    format!(
+        r#"{{"action":"join","options":{{"channel":"{channel}"}},"payload":{{"history":{history},"presence":{presence}}}}}"#
+    )
+}
+
+/// The join of a client that has read so far.
+pub(crate) fn resume(channel: usize, epoch: &str, seq: u64) -> String {
+    format!(
+        r#"{{"action":"join","options":{{"channel":"{}"}},"payload":{{"history":false,"presence":false,"resume":{{"epoch":"{epoch}","seq":{seq}}}}}}}"#,
+        name(channel)
+    )
+}
+
+pub(crate) fn leave(channel: usize) -> String {
+    format!(r#"{{"action":"leave","options":{{"channel":"{}"}},"payload":null}}"#, name(channel))
+}
+
+/// A message of so many bytes, for everybody in a channel.
+pub(crate) fn message(server: &Running, channel: usize, number: Number, bytes: usize) -> String {
+    let payload = payload(number, bytes);
+    if server.role.is_xano() { envelope(&name(channel), "", &payload) } else { payload }
+}
+
+/// The same, to be acknowledged by servers that do so.
+pub(crate) fn acked(server: &Running, channel: usize, number: Number, bytes: usize) -> String {
+    let payload = payload(number, bytes);
+    let id = format!(r#","id":"bench-{channel}-{}""#, number.count);
+    if server.role.is_xano() { envelope(&name(channel), &id, &payload) } else { payload }
+}
+
+pub(crate) fn envelope(channel: &str, id: &str, payload: &str) -> String {
+    format!(r#"{{"action":"message","options":{{"channel":"{channel}"{id}}},"payload":{payload}}}"#)
+}
+
+/// A channel below the pattern that every server of this project gets.
+fn name(channel: usize) -> String {
+    format!("bench/{channel}")
+}
