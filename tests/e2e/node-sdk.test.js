@@ -198,6 +198,8 @@ describe("the SDK in Node.js", () => {
       "LICENSE-APACHE",
       "LICENSE-MIT",
       "README.md",
+      "attributes.d.cts",
+      "attributes.d.ts",
       "core.wasm",
       "edge.js",
       "index.cjs",

@@ -153,9 +153,9 @@ describe("xano-realtime/react: what a channel tells", () => {
     const times = async () => (await page.tab.evaluate(() => renderings())) - before;
     await Promise.all(Array.from({ length: 900 }, (_, index) => other.channel.message(index)));
     await waitFor(async () => (await page.tab.evaluate(() => seen.length)) === 900, () => "all are heard");
-    await page.shows(/^true 1 0$/);
+    await page.shows(/^true [1-9]/);
     await page.pass(10);
-    assert.equal(await times(), 1, "the first is shown at once");
+    assert.equal(await times(), 1, "the first, and what came together with it, is shown at once");
     await page.pass(10);
     await page.shows("true 20 899");
     assert.equal(await times(), 2, "and the others together");
