@@ -75,10 +75,13 @@ impl Clients {
         };
         let mut input = &input[..];
         while let Some((frame, behind)) = ready(input) {
+            input = behind;
+            if frame[0] != TEXT {
+                continue;
+            }
             for reader in &self.channels[&channel] {
                 self.all[*reader].send(&frame);
             }
-            input = behind;
         }
         self.all[index].rest = input.to_vec();
         Ok(())
@@ -104,6 +107,8 @@ fn ready(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     Some((ready, behind))
 }
 
+/// The first byte of a whole text frame.
+const TEXT: u8 = 0x81;
 const LISTENER: Token = Token(usize::MAX);
 /// Every client of these measurements sends the same key.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";

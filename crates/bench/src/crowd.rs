@@ -15,6 +15,9 @@ use crate::wire::Frame;
 /// All connections of one run.
 pub(crate) struct Crowd {
     pub(crate) readers: Vec<Reader>,
+    /// Whether who has nothing to say first says that it lives. The kernel acknowledges for one that has
+    /// never answered anything in another way: the reader's processor pays for it, and not the server's.
+    pub(crate) greets: bool,
     poll: Poll,
     /// Who is looked at first, and between any two slices of the others.
     first: Poll,
@@ -30,6 +33,7 @@ impl Crowd {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             readers: Vec::new(),
+            greets: false,
             poll: Poll::new()?,
             first: Poll::new()?,
             doubles: Vec::new(),
@@ -54,8 +58,10 @@ impl Crowd {
             let mut batch = batch.collect::<Result<Vec<_>>>()?;
             for opening in &mut batch {
                 opening.finish()?;
-                if let Some(join) = join {
-                    opening.send(join)?;
+                match join {
+                    Some(join) => opening.send(join)?,
+                    None if self.greets => opening.greet()?,
+                    None => {}
                 }
             }
             for mut opening in batch {

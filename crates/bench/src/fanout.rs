@@ -139,6 +139,7 @@ pub(crate) fn run(server: &Running, load: &Load, seconds: f64) -> Result<Figures
     let mut crowd = Crowd::new()?;
     for channel in 0..load.channels {
         let join = speech::join(server, channel, Wants::default());
+        crowd.greets = true;
         crowd.connect((server, channel), load.subscribers, join.as_deref())?;
     }
     drive(server, &mut crowd, load, seconds)

@@ -88,6 +88,11 @@ impl Opening {
         Ok(self.link.write_all(&frame(text))?)
     }
 
+    /// Says nothing, so that it has been said: servers take a pong that they have not asked for.
+    pub(crate) fn greet(&mut self) -> Result<()> {
+        Ok(self.link.write_all(&PONG)?)
+    }
+
     /// Waits for the answer to a join; what else comes is checked, and goes to `on`.
     pub(crate) fn answer(&mut self, mut on: impl FnMut(Frame<'_>)) -> Result<String> {
         let mut answer = None;

@@ -52,6 +52,7 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
     let mut lanes = Vec::new();
     for (channel, stream) in streams.iter().enumerate() {
         let join = speech::join(server, channel, Wants::default());
+        crowd.greets = true;
         let readers = crowd.connect((server, channel), stream.readers, join.as_deref())?;
         lanes.push(Lane::new(*stream, readers, seconds));
     }
