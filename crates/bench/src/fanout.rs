@@ -158,6 +158,7 @@ pub(crate) fn drive(
     let (mut clock, mut before, mut at_start) = (Clock::start(), server.used()?, 0);
     let (mut deliveries, mut warm, span) = (0_u64, false, Duration::from_secs_f64(seconds));
     let mut start = Instant::now();
+    let mut size = None;
     while !warm || start.elapsed() < span {
         for channel in free.drain(..) {
             let progress = &mut channels[channel];
@@ -173,7 +174,8 @@ pub(crate) fn drive(
             let channel = index / load.subscribers;
             let progress = &mut channels[channel];
             match frame {
-                Frame::Publication(..) => {
+                Frame::Publication(_, bytes) => {
+                    size.get_or_insert(bytes);
                     deliveries += 1;
                     progress.delivered += 1;
                     if progress.delivered.is_multiple_of(load.subscribers as u64) {
@@ -196,6 +198,9 @@ pub(crate) fn drive(
             (clock, before, at_start) = (Clock::start(), server.used()?, deliveries);
             start = Instant::now();
         }
+    }
+    if let Some(size) = size {
+        speech::check_size(size, load.payload)?;
     }
     Ok(Figures {
         deliveries: (deliveries - at_start) as f64,

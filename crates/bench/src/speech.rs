@@ -1,5 +1,7 @@
 //! What clients say: this project's protocol, or a bare payload.
 
+use anyhow::{Result, bail};
+
 use crate::subject::Running;
 use crate::wire::{Number, payload};
 
@@ -34,17 +36,34 @@ pub(crate) fn leave(channel: usize) -> String {
     format!(r#"{{"action":"leave","options":{{"channel":"{}"}},"payload":null}}"#, name(channel))
 }
 
-/// A message of so many bytes, for everybody in a channel.
+/// A message of so many bytes, for everybody in a channel. Peers send what has the size of this server's
+/// frame, with the channel, the sender, the id, the time and the number in it: whoever sends the payload
+/// alone leaves it to the application to say all that, and the kernel's price depends on the size.
 pub(crate) fn message(server: &Running, channel: usize, number: Number, bytes: usize) -> String {
-    let payload = payload(number, bytes);
-    if server.role.is_xano() { envelope(&name(channel), "", &payload) } else { payload }
+    match server.role.is_xano() {
+        true => envelope(&name(channel), "", &payload(number, bytes)),
+        false => payload(number, bytes + ENVELOPE),
+    }
 }
 
 /// The same, to be acknowledged by servers that do so.
 pub(crate) fn acked(server: &Running, channel: usize, number: Number, bytes: usize) -> String {
-    let payload = payload(number, bytes);
     let id = format!(r#","id":"bench-{channel}-{}""#, number.count);
-    if server.role.is_xano() { envelope(&name(channel), &id, &payload) } else { payload }
+    match server.role.is_xano() {
+        true => envelope(&name(channel), &id, &payload(number, bytes)),
+        false => payload(number, bytes + ENVELOPE),
+    }
+}
+
+/// Sees that [`ENVELOPE`] is right.
+pub(crate) fn check_size(frame: usize, bytes: usize) -> Result<()> {
+    if frame.abs_diff(bytes + ENVELOPE) > 8 {
+        bail!(
+            "a frame has {frame} bytes around a payload of {bytes}, and peers' are made for {ENVELOPE}: \
+             ENVELOPE in crates/bench is to follow"
+        );
+    }
+    Ok(())
 }
 
 pub(crate) fn envelope(channel: &str, id: &str, payload: &str) -> String {
@@ -55,3 +74,6 @@ pub(crate) fn envelope(channel: &str, id: &str, payload: &str) -> String {
 fn name(channel: usize) -> String {
     format!("bench/{channel}")
 }
+
+/// What this server's frames have besides the payload, give or take the digits of a number.
+const ENVELOPE: usize = 253;
