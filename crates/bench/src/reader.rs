@@ -90,7 +90,7 @@ impl Opening {
 
     /// Says nothing, so that it has been said: servers take a pong that they have not asked for.
     pub(crate) fn greet(&mut self) -> Result<()> {
-        Ok(self.link.write_all(&PONG)?)
+        Ok(self.link.write_all(PONG)?)
     }
 
     /// Waits for the answer to a join; what else comes is checked, and goes to `on`.
