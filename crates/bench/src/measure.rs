@@ -39,7 +39,7 @@ pub(crate) fn measure(mut options: Options, place: &Place) -> Result<()> {
     head["machine"] = report::machine(place);
     let fact = |name: &str| head["machine"][name].as_str().unwrap_or_default();
     println!(
-        "{}: {} × {}, Linux {}, TCP {}, commit {}; {} rounds of {} s\n",
+        "{}: {} × {}, Linux {}, TCP {}, commit {}; rounds: {}, of {} s each\n",
         fact("date"),
         place.processors,
         fact("processor"),
