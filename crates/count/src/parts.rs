@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hub::{
     ChannelSettings, Draft, EngineEvent, Ledger, Operation, Output, Publication, PublicationId,
-    Publishing, Remembered, Settings, permit,
+    Publishing, Remembered, SessionKey, Settings, permit,
 };
 use protocol::{ClientMessage, Recipients, RequestId};
 
@@ -161,19 +161,17 @@ fn hub_message(size: usize, _rounds: usize) -> Round {
     let mut world = World::new(100);
     let sender = world.member();
     world.members(size - 1);
-    let text = message_text(128, "");
-    Box::new(move || {
-        world.hub.handle_text(sender, black_box(&text), NOW);
-        let command = world.hub.poll_output();
-        assert!(matches!(command, Some(Output::Engine(_))), "the message is allowed");
-        drop(black_box(command));
-    })
+    to_command(world, sender)
 }
 
 fn hub_message_of_one_in_many(size: usize, _rounds: usize) -> Round {
     let mut world = World::new(100);
     let sender = world.member();
     (1..size).for_each(|n| world.text(sender, &join(&format!("room/{n}"), false)));
+    to_command(world, sender)
+}
+
+fn to_command(mut world: World, sender: SessionKey) -> Round {
     let text = message_text(128, "");
     Box::new(move || {
         world.hub.handle_text(sender, black_box(&text), NOW);

@@ -234,10 +234,7 @@ impl Shard {
         let mut received = accepted.received;
         self.decode(key, &mut received);
         // A plain socket says by itself that it has something; TLS may have read it already.
-        if self
-            .connection(key)
-            .is_some_and(|connection| !connection.stream.short_read_means_empty())
-        {
+        if self.connection(key).is_some_and(|connection| connection.stream.reads_ahead()) {
             self.read(key.index, true);
         }
     }

@@ -36,7 +36,7 @@ impl Shard {
             }
             let mut buffer = mem::take(&mut self.buffer);
             let result = self.connections.get_mut(index as usize).map(|connection| {
-                let short_is_empty = connection.stream.short_read_means_empty() && !to_the_end;
+                let short_is_empty = !connection.stream.reads_ahead() && !to_the_end;
                 (connection.stream.read(&mut buffer), short_is_empty)
             });
             let more = match result {

@@ -40,9 +40,10 @@ impl Stream {
         self.tcp().deregister(registry)
     }
 
-    /// Whether a read that does not fill its buffer has emptied the socket.
-    pub(crate) const fn short_read_means_empty(&self) -> bool {
-        matches!(self, Self::Plain(_))
+    /// Whether more may have been taken from the socket than was read: then no event will tell of it, and a
+    /// read that does not fill its buffer proves nothing.
+    pub(crate) const fn reads_ahead(&self) -> bool {
+        matches!(self, Self::Tls(..))
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
