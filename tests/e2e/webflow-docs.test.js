@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Made, Site } from "./support/made.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFile(new URL(path, root), "utf8");
@@ -19,16 +18,9 @@ describe("docs/webflow.md", () => {
   let site;
   const made = [];
 
-  before(async () => {
-    server = await Server.start();
-    site = await Site.start();
-    browser = await launchBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    site?.stop();
-    await server?.dispose();
-  });
+  withBrowserAndServer((suite) => ({ browser, server } = suite));
+  before(async () => (site = await Site.start()));
+  after(() => site?.stop());
 
   const here = (code) => code.replaceAll("https://YOUR-SERVER", server.origin).replaceAll("YOUR-HASH", server.hash);
   const open = async (...code) => {

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
-import { launchBrowser } from "./support/browser.js";
 import { waitFor } from "./support/chat.js";
 import { Line } from "./support/line.js";
 import { Made, Site, tags } from "./support/made.js";
-import { Server } from "./support/server.js";
+import { withBrowserAndServer } from "./support/suite.js";
 
 const ROOM = "marvel-chat-room";
 
@@ -15,16 +14,9 @@ describe("pages made with attributes, as people and pages do odd things", () => 
   let server;
   let site;
 
-  before(async () => {
-    server = await Server.start();
-    site = await Site.start();
-    browser = await launchBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    site?.stop();
-    await server?.dispose();
-  });
+  withBrowserAndServer((made) => ({ browser, server } = made));
+  before(async () => (site = await Site.start()));
+  after(() => site?.stop());
 
   const make = async (t, body) => {
     const made = await Made.open(browser, site, body + tags(server));
