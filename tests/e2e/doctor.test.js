@@ -82,9 +82,10 @@ describe("the doctor", () => {
     await finds("unreachable", /Nothing answers at/, { instanceBaseUrl: origin });
   });
 
-  test("names the directive of a policy that blocks the connection", async (t) => {
-    const strict = createServer((request, response) => {
-      response.setHeader("content-security-policy", "connect-src 'self'; script-src 'unsafe-inline' 'wasm-unsafe-eval'");
+  test("names the directive of a policy that blocks the connection, or WebAssembly", async (t) => {
+    const strict = createServer(({ url }, response) => {
+      const sources = url === "/blocked" ? "connect-src 'self'; script-src 'unsafe-inline' 'wasm-unsafe-eval'" : "script-src 'unsafe-inline'";
+      response.setHeader("content-security-policy", sources);
       response.setHeader("content-type", "text/html");
       response.end("<!doctype html>");
     });
@@ -94,9 +95,14 @@ describe("the doctor", () => {
       strict.closeAllConnections();
       strict.close();
     });
-    const blocked = await openTab(browser, `http://127.0.0.1:${strict.address().port}/`);
-    await blocked.addScriptTag({ path: SDK });
-    await finds("csp_blocks_connection", /add ws:\/\/127.* to its connect-src/, {}, blocked);
-    await blocked.context().close();
+    for (const [path, code, words] of [
+      ["blocked", "csp_blocks_connection", /add ws:\/\/127.* to its connect-src/],
+      ["plain", "csp_blocks_wasm", /add 'wasm-unsafe-eval' to its script-src/],
+    ]) {
+      const tab = await openTab(browser, `http://127.0.0.1:${strict.address().port}/${path}`);
+      await tab.addScriptTag({ path: SDK });
+      await finds(code, words, {}, tab);
+      await tab.context().close();
+    }
   });
 });

@@ -68,11 +68,11 @@ describe("the types", () => {
     const refused = all(refusal, /Self::\w+(?:\(_\))? => "(\w+)"/g);
     assert.ok(made.every((code) => refused.includes(code)), made.join());
     assert.deepEqual(codes("XanoRefusalCode"), [...refused, "buffer_full"].sort());
-    const settings = all(await read("crates/sdk/src/address.rs"), /Self::\w+ => "(\w+)"/g);
+    const settings = all(await read("crates/sdk/js/address.js"), /coded\(\w+, "(\w+)"\)/g);
     const loader = all(await read("crates/sdk/js/fault.js"), /"(csp_\w+|no_\w+)"/g);
     assert.deepEqual(codes("XanoSetupErrorCode"), [...settings, ...loader, "no_websocket"].sort());
     const found = all(await read("crates/sdk/js/doctor.js"), /found\("(\w+)"/g);
-    assert.deepEqual(codes("XanoFindingCode"), [...new Set([...found, ...settings, "no_websocket"])].sort());
+    assert.deepEqual(codes("XanoFindingCode"), [...new Set([...found, ...settings, ...loader, "no_websocket"])].sort());
     const asked = (await read("crates/sdk/js/rest.js")) + (await read("crates/sdk/js/query.js"));
     assert.deepEqual(codes("XanoRequestErrorCode"), [...new Set(all(asked, /coded\([^)]*?"([A-Za-z_]+)"(?:, cause)?\)/g))].sort());
   });

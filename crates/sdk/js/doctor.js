@@ -1,6 +1,7 @@
 // Says in words why there is no connection, from one attempt of its own.
 
-import { Client } from "./core.js";
+import { realtimeAddress } from "./address.js";
+import { start } from "./start.js";
 
 /** How long the attempt may take, in milliseconds: a little more than the SDK's own deadline. */
 const PATIENCE = 12_000;
@@ -14,23 +15,21 @@ export async function examine(config, token) {
       return [found("token_function_failed", `realtimeAuthToken() failed: ${error?.message ?? error}`)];
     }
   }
-  const core = new Client({ ...config, realtimeAuthToken: token });
+  token = token == null || token === "" ? null : `${token}`;
   try {
     const base = config.instanceBaseUrl || config.instanceBaseURL || config.apiGroupBaseUrl;
-    return await judge(await attempt(core), `${base}`.trim(), token);
+    return await judge(await attempt(realtimeAddress(config), token), `${base}`.trim(), token);
   } catch ({ code, message }) {
     return [found(code, message)];
-  } finally {
-    core.destroy();
   }
 }
 
 /** What comes of connecting, up to the first answer to a join. */
-async function attempt(core) {
+async function attempt(address, token) {
   const seen = { errors: [], connected: false, blocked: false, close: null };
   const takeBlocked = () => (seen.blocked = true);
   globalThis.addEventListener?.("securitypolicyviolation", takeBlocked);
-  let timer;
+  let core, timer;
   await new Promise((resolve, reject) => {
     timer = setTimeout(resolve, PATIENCE);
     const take = ({ action, payload, options }) => {
@@ -41,14 +40,17 @@ async function attempt(core) {
       if (seen.close || options?.channel) setTimeout(resolve);
     };
     try {
+      core = start(address, token, false);
       // Whether there is such a channel does not matter: the server says so.
       core.channel("xano-realtime-doctor", {}).on(take, take);
     } catch (error) {
       reject(error);
     }
+  }).finally(() => {
+    clearTimeout(timer);
+    globalThis.removeEventListener?.("securitypolicyviolation", takeBlocked);
+    core?.destroy();
   });
-  clearTimeout(timer);
-  globalThis.removeEventListener?.("securitypolicyviolation", takeBlocked);
   return seen;
 }
 

@@ -103,11 +103,13 @@ export type XanoRequestErrorCode =
 export type XanoFindingCode =
   | "closed"
   | "csp_blocks_connection"
+  | "csp_blocks_wasm"
   | "invalid_base_url"
   | "mixed_content"
   | "no_base_url"
   | "no_canonical"
   | "no_realtime"
+  | "no_webassembly"
   | "no_websocket"
   | "offline"
   | "token_expired"
@@ -778,10 +780,6 @@ export {};
  * ```
  */
 export declare class XanoClient extends XanoBaseClient {
-  /**
-   * Throws an `Error` with `code` "csp_blocks_wasm" where the page's Content-Security-Policy lacks
-   * `'wasm-unsafe-eval'`, or "no_webassembly" where there is no WebAssembly.
-   */
   constructor(config?: XanoClientConfig | null);
 
   /**
@@ -830,8 +828,10 @@ export declare class XanoClient extends XanoBaseClient {
 }
 
 /**
- * A channel object. Its first use connects: `on`, `message` and `history` throw an `Error` with
- * `code` "no_websocket" where there is no `globalThis.WebSocket`, as in Node.js before version 22.
+ * A channel object. Its first use connects: `on`, `message`, `history` and `ready` throw an `Error` with
+ * `code` "no_websocket" where there is no `globalThis.WebSocket`, as in Node.js before version 22,
+ * "csp_blocks_wasm" where the page's Content-Security-Policy lacks `'wasm-unsafe-eval'`, and
+ * "no_webassembly" where there is no WebAssembly.
  */
 export declare class XanoRealtimeChannel<Payload = any, Data = any, Extras = Record<string, any>> {
   private constructor();

@@ -1,8 +1,9 @@
 // The classes applications know. What they do is decided in Rust; here is only what they look like.
 
-import { Client as CoreClient } from "./core.js";
+import { realtimeAddress } from "./address.js";
 import { examine } from "./doctor.js";
 import { RestClient, realtimeToken } from "./rest.js";
+import { start } from "./start.js";
 import { XanoObjectStorage } from "./storage.js";
 
 export * from "./enums.js";
@@ -23,26 +24,29 @@ const BUFFER = 1000;
 // The minifier renames classes; `name` is what consoles show.
 export class XanoClient extends RestClient {
   static name = "XanoClient";
+  /** From the first use of a channel on: what only asks the API does without. */
   #core;
-  /** For the doctor. */
   #config;
   /** Whom to ask for the token of each connection; null where it is known. */
   #provider = null;
+  /** Who the first connection is for. */
+  #token = null;
 
   constructor(config) {
     super(config);
-    this.#core = new CoreClient(config);
     this.#config = { ...config };
     this.#setProvider(config?.realtimeAuthToken);
   }
 
   get status() {
-    return this.#core.status;
+    return this.#core?.status ?? "idle";
   }
 
   channel(name, options = {}) {
-    this.#core.setToken(this[realtimeToken]());
-    return new XanoRealtimeChannel(name, options, this.#core.channel(`${name}`, options));
+    const address = realtimeAddress(this.#config);
+    const text = `${name}`;
+    this.#setToken();
+    return new XanoRealtimeChannel(name, options, () => this.#use(address).channel(text, options));
   }
 
   hasRealtimeAuthToken() {
@@ -51,28 +55,46 @@ export class XanoClient extends RestClient {
 
   setRealtimeAuthToken(token) {
     super.setRealtimeAuthToken(token);
-    this.#core.setToken(this[realtimeToken]());
+    this.#setToken();
     this.#setProvider(token);
     return this;
   }
 
   realtimeReconnect() {
-    this.#core.setToken(this[realtimeToken]());
-    this.#core.reconnect();
+    this.#setToken();
+    this.#core?.reconnect();
     return this;
   }
 
   destroy() {
-    this.#core.destroy();
+    this.#core?.destroy();
   }
 
   doctor() {
     return examine(this.#config, this.#provider ?? this[realtimeToken]());
   }
 
+  #use(address) {
+    if (!this.#core) {
+      this.#core = start(address, this.#token, this.#provider !== null);
+      this.#tellProvider();
+    }
+    return this.#core;
+  }
+
+  #setToken() {
+    this.#token = this[realtimeToken]();
+    this.#core?.setToken(this.#token);
+  }
+
   #setProvider(token) {
     this.#provider = typeof token === "function" ? token : null;
-    this.#core.setProvider(this.#provider && ((connection) => this.#ask(token, connection)));
+    this.#tellProvider();
+  }
+
+  #tellProvider() {
+    const provider = this.#provider;
+    this.#core?.setProvider(provider && ((connection) => this.#ask(provider, connection)));
   }
 
   async #ask(provider, connection) {
@@ -97,15 +119,17 @@ export class XanoNodeClient extends XanoClient {
 
 export class XanoRealtimeChannel {
   static name = "XanoRealtimeChannel";
+  /** From the first use on. */
   #core;
+  #make;
   /** By what the server told about it, so that a member is the same object each time. */
   #members = new WeakMap();
   /** Ends each `for await` that runs; told when the channel's use ends, while there are any. */
   #loops = new Set();
   #watched = false;
 
-  constructor(channel, options, core) {
-    this.#core = core;
+  constructor(channel, options, make) {
+    this.#make = make;
     Object.defineProperties(this, {
       channel: { value: channel, enumerable: true },
       options: { value: options, enumerable: true },
@@ -113,7 +137,7 @@ export class XanoRealtimeChannel {
   }
 
   get ready() {
-    return answer((settle) => this.#core.wait(true, settle));
+    return answer((settle) => this.#use().wait(true, settle));
   }
 
   on(...args) {
@@ -123,12 +147,12 @@ export class XanoRealtimeChannel {
       if (signal.aborted) return this;
       signal.addEventListener("abort", () => this.off(...args), { once: true });
     }
-    this.#core.on(...args);
+    this.#use().on(...args);
     return this;
   }
 
   off(...args) {
-    this.#core.off(...args);
+    this.#core?.off(...args);
     return this;
   }
 
@@ -165,27 +189,27 @@ export class XanoRealtimeChannel {
   #watch() {
     if (this.#watched) return;
     this.#watched = true;
-    this.#core.wait(false, ({ payload }) => {
+    this.#use().wait(false, ({ payload }) => {
       this.#watched = false;
       for (const stop of this.#loops) stop(payload);
     });
   }
 
   get continuity() {
-    return this.#core.continuity;
+    return this.#core?.continuity ?? "unknown";
   }
 
   message(payload, options) {
-    return send(this.#core, payload, options);
+    return send(this.#use(), payload, options);
   }
 
   history(page) {
-    if (!page) return this.#core.send();
-    return answer((settle) => this.#core.send({ before: page.before, limit: page.limit }, null, settle));
+    if (!page) return this.#use().send();
+    return answer((settle) => this.#use().send({ before: page.before, limit: page.limit }, null, settle));
   }
 
   getPresence() {
-    return this.#core.presence().map((info) => {
+    return (this.#core?.presence() ?? []).map((info) => {
       let member = this.#members.get(info);
       if (!member) {
         member = new XanoRealtimeClient(info, this.channel, this.#core);
@@ -196,7 +220,11 @@ export class XanoRealtimeChannel {
   }
 
   destroy() {
-    this.#core.destroy();
+    this.#core?.destroy();
+  }
+
+  #use() {
+    return (this.#core ??= this.#make());
   }
 }
 

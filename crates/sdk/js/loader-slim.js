@@ -1,4 +1,4 @@
-// For applications that bring core.wasm themselves, and await it before their first client.
+// For applications that bring core.wasm themselves, and await it before a channel is used.
 
 import { initSync } from "./core.js";
 import { coded, missing, refused } from "./fault.js";
@@ -9,7 +9,7 @@ let initialising;
 
 export function load() {
   if (core) return;
-  throw coded("Await init() of xano-realtime/slim before the first client is made.", "not_initialized");
+  throw coded("Await init() of xano-realtime/slim before a channel is used, or an answer is streamed.", "not_initialized");
 }
 
 /** Compiles and starts the core, once; after a failure it can be called again. */

@@ -105,7 +105,6 @@ export class RestClient {
   #realtimeToken;
 
   constructor(config) {
-    load();
     this.#config = { ...config };
     const { authToken, customAxiosRequestConfig, realtimeAuthToken, storage } = this.#config;
     this.#storage = storage ?? new XanoLocalStorage();
@@ -193,6 +192,7 @@ export class RestClient {
     const { apiGroupBaseUrl, customAxiosRequestConfig, instanceBaseUrl, instanceBaseURL } = this.#config;
     const base = apiGroupBaseUrl || instanceBaseUrl || instanceBaseURL;
     if (!base) throw coded(NO_BASE_URL, "no_base_url");
+    if (onEvent) load();
     const settings = customAxiosRequestConfig ?? {};
     const own = pairs(params);
     const names = new Set(own.map(([name]) => name));

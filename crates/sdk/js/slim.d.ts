@@ -4,9 +4,9 @@ export * from "./index.js";
 export type XanoCore = Response | ArrayBuffer | ArrayBufferView | (WebAssembly.Module & object);
 
 /**
- * Compiles and starts the core; to be awaited before the first client is made, which throws
- * "not_initialized" otherwise. It is started once, however often this is called, and after a failure it
- * can be called again.
+ * Compiles and starts the core; to be awaited before a channel is used or an answer is streamed, which
+ * throws "not_initialized" otherwise. It is started once, however often this is called, and after a failure
+ * it can be called again.
  *
  * @param core `core.wasm` of the same package: `init(fetch(url))`.
  * @throws An `Error` with a `code`: "core_unavailable" (it could not be fetched, or the answer's status is

@@ -17,8 +17,8 @@ use crate::heartbeat::{Heartbeat, Verdict};
 use crate::line::{Line, State};
 use crate::queue::Queue;
 use crate::{
-    Backoff, ChannelId, ChannelOptions, Config, ConfigError, ConnectionId, Continuity, Delivery,
-    Event, Listener, Member, Outgoing, Output,
+    Backoff, ChannelId, ChannelOptions, ConnectionId, Continuity, Delivery, Event, Listener,
+    Member, Outgoing, Output,
 };
 
 /// One application's realtime connection. `P` is a payload, `L` a listener; both are only passed on.
@@ -29,7 +29,6 @@ use crate::{
 /// opened under, and those of any but the latest socket are ignored.
 #[derive(Debug)]
 pub struct Client<P, L> {
-    address: Result<Rc<str>, ConfigError>,
     token: Option<String>,
     /// The application is asked for the token before each attempt.
     asks: bool,
@@ -54,20 +53,11 @@ pub struct Client<P, L> {
     deliveries: VecDeque<Delivery<P, L>>,
 }
 
-impl<P: Clone, L: Clone> Client<P, L> {
-    /// How long an attempt to connect may take, in milliseconds.
-    pub const CONNECT_DEADLINE: u64 = 10_000;
-    /// How long the application may take to give a token, in milliseconds.
-    pub const TOKEN_DEADLINE: u64 = 30_000;
-    /// How many bytes of UTF-8 a frame of the application may have. The server takes no more, and
-    /// ends the connection over it; what Xano's own takes is not known.
-    pub const MAX_FRAME: usize = 1 << 20;
-
+impl<P, L> Default for Client<P, L> {
     /// A client that does nothing until a channel is opened.
-    pub fn new(config: Config) -> Self {
+    fn default() -> Self {
         Self {
-            address: config.address().map(Rc::from),
-            token: config.realtime_auth_token.filter(|token| !token.is_empty()),
+            token: None,
             asks: false,
             channels: Vec::new(),
             last_channel: ChannelId(0),
@@ -85,11 +75,16 @@ impl<P: Clone, L: Clone> Client<P, L> {
             deliveries: VecDeque::new(),
         }
     }
+}
 
-    /// Whether there is somewhere to connect to.
-    pub fn check_config(&self) -> Result<(), ConfigError> {
-        self.address.as_ref().map(|_| ()).map_err(|error| *error)
-    }
+impl<P: Clone, L: Clone> Client<P, L> {
+    /// How long an attempt to connect may take, in milliseconds.
+    pub const CONNECT_DEADLINE: u64 = 10_000;
+    /// How long the application may take to give a token, in milliseconds.
+    pub const TOKEN_DEADLINE: u64 = 30_000;
+    /// How many bytes of UTF-8 a frame of the application may have. The server takes no more, and
+    /// ends the connection over it; what Xano's own takes is not known.
+    pub const MAX_FRAME: usize = 1 << 20;
 
     /// Sets who the next connection is for.
     pub fn set_token(&mut self, token: Option<String>) {
@@ -287,10 +282,9 @@ impl<P: Clone, L: Clone> Client<P, L> {
     }
 
     fn open(&mut self, now: u64) {
-        let Ok(url) = self.address.clone() else { return };
         self.state = State::Connecting { until: now + Self::CONNECT_DEADLINE };
         let (connection, token) = (self.connection, self.token.clone());
-        self.outputs.push_back(Output::Open { connection, url, token });
+        self.outputs.push_back(Output::Open { connection, token });
     }
 
     /// Joins all channels that are not idle, or only those whose join was put off.

@@ -7,7 +7,6 @@
 //! gives applications the classes they know.
 #![warn(clippy::unwrap_used)]
 
-mod address;
 mod backoff;
 mod channel;
 mod client;
@@ -22,7 +21,6 @@ mod queue;
 mod request;
 pub mod web;
 
-pub use address::{Config, ConfigError};
 pub use backoff::Backoff;
 pub use channel::{ChannelId, ChannelOptions, Listener};
 pub use client::{Client, Moment};

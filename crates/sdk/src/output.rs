@@ -17,8 +17,6 @@ pub enum Output<P> {
     Open {
         /// Names the connection in everything reported about it.
         connection: ConnectionId,
-        /// Where.
-        url: Rc<str>,
         /// The only sub-protocol to offer.
         token: Option<String>,
     },

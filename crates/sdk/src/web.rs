@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use js_sys::{Function, Reflect};
+use js_sys::Function;
 use protocol::Action;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -28,9 +28,7 @@ use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{
-    ChannelId, ChannelOptions, Client, Config, ConnectionId, Continuity, Event, Moment, Output,
-};
+use crate::{ChannelId, ChannelOptions, Client, ConnectionId, Continuity, Event, Moment, Output};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]
@@ -49,18 +47,16 @@ pub struct WebChannel {
 
 #[wasm_bindgen(js_class = Client)]
 impl WebClient {
-    /// Reads the settings; nothing connects yet.
+    /// `connect` makes a socket, given who it is for; nothing connects yet.
     #[wasm_bindgen(constructor)]
-    pub fn new(config: &JsValue) -> Self {
-        Self(Rc::new(Core::new(read::config(config))))
+    pub fn new(connect: Function) -> Self {
+        Self(Rc::new(Core::new(connect)))
     }
 
     /// A channel object; nothing connects before it is used.
-    pub fn channel(&self, name: String, options: &JsValue) -> Result<WebChannel, JsValue> {
-        let checked = self.0.client.borrow().check_config();
-        checked.map_err(|error| coded_error(error.message(), error.code()))?;
+    pub fn channel(&self, name: String, options: &JsValue) -> WebChannel {
         let options = read::channel_options(options);
-        Ok(WebChannel { core: self.0.clone(), name, options, id: Cell::new(None) })
+        WebChannel { core: self.0.clone(), name, options, id: Cell::new(None) }
     }
 
     /// Sets who the next connection is for.
@@ -114,7 +110,7 @@ impl WebChannel {
         if listener.on_action.is_none() && listener.on_error.is_none() {
             return Err(js_sys::TypeError::new("on() needs a function to call").into());
         }
-        let id = self.used()?;
+        let id = self.used();
         self.core.call(|client, _| client.listen(id, listener));
         Ok(())
     }
@@ -128,11 +124,10 @@ impl WebChannel {
     }
 
     /// Calls `receipt` once: when the channel is joined, or when its use ends.
-    pub fn wait(&self, joined: bool, receipt: Function) -> Result<(), JsValue> {
+    pub fn wait(&self, joined: bool, receipt: Function) {
         let moment = if joined { Moment::Joined } else { Moment::Ended };
-        let id = self.used()?;
+        let id = self.used();
         self.core.call(|client, _| client.wait(id, moment, receipt));
-        Ok(())
     }
 
     /// Sends a payload under an `id` that nobody can guess; without one it asks for the channel's kept
@@ -149,7 +144,7 @@ impl WebChannel {
         let id = id.filter(|_| self.core.client.borrow().names_messages());
         let request = frame::request(action, &self.name, Asked { options, payload, id, receipt })?;
         self.core.check_line();
-        let id = self.used()?;
+        let id = self.used();
         self.core.call(|client, now| client.send(id, request, now));
         Ok(())
     }
@@ -178,24 +173,23 @@ impl WebChannel {
 
     /// Takes the channel into use, if it is not. What comes of that happens together with what it is
     /// used for, in the next `call`: a listener must hear of a connection that fails at once.
-    fn used(&self) -> Result<ChannelId, JsValue> {
+    fn used(&self) -> ChannelId {
         let now = timer::now();
         let used = self.id.get().filter(|id| self.core.client.borrow_mut().use_channel(*id, now));
         if let Some(id) = used {
-            return Ok(id);
-        }
-        if !Reflect::has(&global(), &"WebSocket".into())? {
-            return Err(coded_error(NO_WEBSOCKET, "no_websocket"));
+            return id;
         }
         let id = self.core.client.borrow_mut().open_channel(&self.name, self.options, now);
         self.id.set(Some(id));
-        Ok(id)
+        id
     }
 }
 
 /// The client with everything it holds of the browser.
 struct Core {
     client: RefCell<Client<JsValue, Function>>,
+    /// Makes a socket.
+    connect: Function,
     /// Whom to ask for the token.
     provider: RefCell<Option<Function>>,
     socket: RefCell<Option<Socket>>,
@@ -206,9 +200,10 @@ struct Core {
 }
 
 impl Core {
-    fn new(config: Config) -> Self {
+    fn new(connect: Function) -> Self {
         Self {
-            client: RefCell::new(Client::new(config)),
+            client: RefCell::default(),
+            connect,
             provider: RefCell::default(),
             socket: RefCell::default(),
             timer: RefCell::default(),
@@ -277,9 +272,7 @@ impl Core {
     fn carry_out(self: &Rc<Self>) {
         let Some(output) = self.client.borrow_mut().poll_output() else { return };
         match output {
-            Output::Open { connection, url, token } => {
-                self.open_socket(connection, &url, token.as_deref());
-            }
+            Output::Open { connection, token } => self.open_socket(connection, token),
             Output::Ask { connection } => {
                 let provider = self.provider.borrow().clone();
                 // It only makes a promise, and throws nothing.
@@ -303,8 +296,8 @@ impl Core {
         }
     }
 
-    fn open_socket(self: &Rc<Self>, connection: ConnectionId, url: &str, token: Option<&str>) {
-        match Socket::open(self, connection, url, token) {
+    fn open_socket(self: &Rc<Self>, connection: ConnectionId, token: Option<String>) {
+        match Socket::open(self, connection, token) {
             Ok(socket) => *self.socket.borrow_mut() = Some(socket),
             Err(error) => {
                 console::error(PREFIX, REFUSED, &error);
@@ -331,24 +324,6 @@ impl fmt::Debug for Core {
     }
 }
 
-fn coded_error(message: &str, code: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
-    // Setting a property of a fresh object cannot fail.
-    let _ = Reflect::set(&error, &"code".into(), &code.into());
-    error.into()
-}
-
-fn global() -> JsValue {
-    GLOBAL.with(JsValue::clone)
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
-    static GLOBAL: JsValue;
-}
-
 const PREFIX: &str = "xano-realtime:";
-const NO_WEBSOCKET: &str = "There is no WebSocket here. Node.js before version 22 has none: set globalThis.WebSocket first, to the one of the package `ws` for example.";
 const REFUSED: &str = "the browser refuses to open this connection";
 const UNTAKEN: &str = "an error came and no listener takes it; pass a second function to channel.on(), or use channel.on(\"error\", …)";

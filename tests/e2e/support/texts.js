@@ -32,7 +32,7 @@ function javascript(source) {
   const code = source
     .replace(/^\s*(?:\/\/|\/?\*).*$/gm, "")
     .replace(/"\s*\+\s*"/g, "");
-  const plain = [...code.replace(/`[^`]*`/g, "").matchAll(/"((?:[^"\\\n]|\\.)*)"/g)].map(([, text]) => text);
-  const templates = [...code.matchAll(/`([^`]*)`/g)].map(([, text]) => text.replace(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, "…"));
-  return [...plain, ...templates];
+  // Whichever begins first: either may hold the other's mark.
+  const strings = code.matchAll(/"((?:[^"\\\n]|\\.)*)"|`([^`]*)`/g);
+  return [...strings].map(([, plain, template]) => plain ?? template.replace(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, "…"));
 }

@@ -1,4 +1,4 @@
-//! What comes in: settings, options and what frames mean, read field by field.
+//! What comes in: options and what frames mean, read field by field.
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
@@ -6,21 +6,7 @@ use js_sys::{Array, Function, Reflect};
 use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
 use wasm_bindgen::prelude::*;
 
-use crate::{ChannelOptions, Config, Joined, Listener, Member, News, PingInterval, Refused};
-
-/// The settings of an application; what is no text counts as not set.
-pub(super) fn config(value: &JsValue) -> Config {
-    let setting = |name| field(value, name).as_string();
-    Config {
-        instance_base_url: setting("instanceBaseUrl"),
-        instance_base_url_by_docs: setting("instanceBaseURL"),
-        api_group_base_url: setting("apiGroupBaseUrl"),
-        realtime_connection_canonical: setting("realtimeConnectionCanonical"),
-        realtime_canonical: setting("realtimeCanonical"),
-        realtime_connection_hash: setting("realtimeConnectionHash"),
-        realtime_auth_token: setting("realtimeAuthToken"),
-    }
-}
+use crate::{ChannelOptions, Joined, Listener, Member, News, PingInterval, Refused};
 
 /// The options of a channel. A flag that is set to anything counts as JavaScript has it; one that
 /// is not set keeps its default.

@@ -28,18 +28,15 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Starts to connect. Fails where the browser does not even try: a token that cannot be a
+    /// Starts to connect, or takes what has started. Fails where the browser does not even try: a token that cannot be a
     /// sub-protocol, `ws:` on a page that came by `https:`.
     pub(super) fn open(
         core: &Rc<Core>,
         connection: ConnectionId,
-        url: &str,
-        token: Option<&str>,
+        token: Option<String>,
     ) -> Result<Self, JsValue> {
-        let raw = match token {
-            Some(token) => web_sys::WebSocket::new_with_str(url, token),
-            None => web_sys::WebSocket::new(url),
-        }?;
+        let raw = core.connect.call1(&JsValue::UNDEFINED, &token.into())?;
+        let raw = raw.unchecked_into::<web_sys::WebSocket>();
         let socket = Self { connection, raw };
         let take = inbox::take(core.clone(), socket.clone());
         inbox::attach(&socket.raw, take.as_ref());

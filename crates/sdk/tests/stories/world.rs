@@ -2,8 +2,8 @@
 
 use protocol::{Action, ClientFrame, ClientOptions, JoinRequest, Resume};
 use sdk::{
-    ChannelId, ChannelOptions, Client, Config, ConnectionId, Event, Frame, Joined, Listener,
-    Moment, News, Outgoing, Output, PingInterval, Refused, Request,
+    ChannelId, ChannelOptions, Client, ConnectionId, Event, Frame, Joined, Listener, Moment, News,
+    Outgoing, Output, PingInterval, Refused, Request,
 };
 use serde_json::json;
 
@@ -22,8 +22,8 @@ pub(crate) struct World {
     pub(crate) random: f64,
     /// The latest socket, until the client closes it.
     pub(crate) socket: Option<ConnectionId>,
-    /// Each attempt's address and token.
-    pub(crate) opened: Vec<String>,
+    /// Each attempt's token.
+    pub(crate) opened: Vec<Option<String>>,
     /// Each attempt whose token was asked for.
     pub(crate) asked: Vec<ConnectionId>,
     sent: Vec<String>,
@@ -33,16 +33,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(Config {
-            instance_base_url: Some("https://x.xano.io".to_owned()),
-            realtime_canonical: Some("HASH".to_owned()),
-            ..Config::default()
-        })
-    }
-
-    pub(crate) fn with(config: Config) -> Self {
         Self {
-            client: Client::new(config),
+            client: Client::default(),
             now: 1_000_000,
             random: 0.5,
             socket: None,
@@ -311,12 +303,9 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.client.poll_output() {
             match output {
-                Output::Open { connection, url, token } => {
+                Output::Open { connection, token } => {
                     self.socket = Some(connection);
-                    self.opened.push(match token {
-                        Some(token) => format!("{url} as {token}"),
-                        None => url.to_string(),
-                    });
+                    self.opened.push(token);
                 }
                 Output::Ask { connection } => self.asked.push(connection),
                 Output::Send(outgoing) => {

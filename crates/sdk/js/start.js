@@ -1,0 +1,36 @@
+// Starts what decides, for the first use of a client's channels.
+
+import { load } from "loader";
+import { Client } from "./core.js";
+import { coded } from "./fault.js";
+
+/**
+ * The core of a client whose connections go to `address`. Its first socket connects while the module is
+ * compiled and started, which takes about as long, unless the application is asked for the token.
+ */
+export function start(address, token, asks) {
+  if (!globalThis.WebSocket) throw coded(NO_WEBSOCKET, "no_websocket");
+  const open = (token) => (token ? new WebSocket(address, token) : new WebSocket(address));
+  let ahead;
+  try {
+    if (!asks) ahead = open(token);
+  } catch {
+    // The core's own attempt fails alike, and it tells.
+  }
+  queueMicrotask(() => {
+    // Where the use that it was for has failed. `ws` throws what no listener takes.
+    if (ahead) ahead.onerror = () => {};
+    ahead?.close();
+    ahead = undefined;
+  });
+  load();
+  const core = new Client((token) => {
+    const socket = ahead ?? open(token);
+    ahead = undefined;
+    return socket;
+  });
+  core.setToken(token);
+  return core;
+}
+
+const NO_WEBSOCKET = "There is no WebSocket here. Node.js before version 22 has none: set globalThis.WebSocket first, to the one of the package `ws` for example.";
