@@ -242,19 +242,19 @@ describe("the npm package, installed", { concurrency: 2, timeout: 2 * PATIENCE }
   test("slim says what is wrong, and can be told again", async () => {
     const told = JSON.parse(await run([process.execPath, "faults.mjs"], await project("faults", ["script"])));
     assert.deepEqual(told, [
-      ["a channel before", "not_initialized"],
+      ["a stream before", "not_initialized"],
       ["an address", "wrong_core"],
       ["a page", "wrong_core"],
       ["another build's", "wrong_core"],
       ["another module", "wrong_core"],
       ["no host", "core_unavailable"],
       ["no file", "core_unavailable"],
-      ["a channel still", "not_initialized"],
+      ["a stream still", "not_initialized"],
       ["the core, twice", "ok"],
-      ["a channel", "ok"],
+      ["a stream", "ok"],
       ["it again", "ok"],
       ["an answer of the type", "ok"],
-      ["a channel of it", "ok"],
+      ["a stream of it", "ok"],
     ]);
   });
 
