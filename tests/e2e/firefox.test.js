@@ -8,6 +8,7 @@ import { launchFirefox, openTab } from "./support/browser.js";
 import { Chat, waitFor } from "./support/chat.js";
 import { Made } from "./support/made.js";
 import { Page } from "./support/page.js";
+import { ROOM_JSX, ReactPage, joinFromNode } from "./support/react.js";
 import { Server } from "./support/server.js";
 
 const SDK = fileURLToPath(new URL("../../dist/xano.min.js", import.meta.url));
@@ -152,6 +153,33 @@ describe("in Firefox", { concurrency: true }, () => {
     await waitFor(() => page.evaluate(() => pieces.length === 1), () => "the first piece is there, before there is another");
     answers[0].end("data: second\n\n");
     await waitFor(() => page.evaluate(() => pieces.join() === "first,second"), () => "the second one too");
+  });
+
+  test("the hooks of a StrictMode application hear, send, see who is there, and come back", async (t) => {
+    const server = await start(t);
+    const page = await ReactPage.open(t, browser, server, `${ROOM_JSX}
+      function Here() {
+        return <i>{usePresence("marvel-chat-room").length} here, {useConnectionStatus()}</i>;
+      }
+      function App() {
+        const [shown, show] = useState(true);
+        return <><button onClick={() => show(!shown)}>turn</button>{shown && <Room />}{shown && <Here />}</>;
+      }
+      page.render(<StrictMode><XanoProvider client={client}><App /></XanoProvider></StrictMode>);
+    `);
+    await page.shows(/ready[^]*1 here, connected/);
+    const { channel: other } = await joinFromNode(t, server, "marvel-chat-room", { presence: true });
+    await page.shows(/2 here, connected/);
+    await other.message("from afar");
+    await page.click("send");
+    await page.shows(/ready: from afar hello/);
+    await page.click("turn");
+    await page.pass(5_000);
+    await waitFor(() => other.getPresence().length === 1, () => "the other one sees it leave");
+    await page.click("turn");
+    await page.shows(/ready[^]*2 here, connected/);
+    // React's marks of time are lines here, so only what is a problem counts.
+    assert.deepEqual(page.tab.problems, []);
   });
 
   test("the doctor names the policy that blocks the connection", async (t) => {

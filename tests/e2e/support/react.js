@@ -138,13 +138,13 @@ export class ReactPage {
 }
 
 /** A member without React, and what it hears. */
-export async function joinFromNode(t, server, name = ROOM) {
+export async function joinFromNode(t, server, name = ROOM, options = {}) {
   // Node.js 20 has none.
   globalThis.WebSocket ??= WebSocket;
   const client = new XanoClient({ instanceBaseUrl: server.origin, realtimeConnectionCanonical: server.hash });
   t.after(() => client.destroy());
   const heard = [];
-  const channel = client.channel(name).on("message", ({ payload }) => heard.push(payload), () => {});
+  const channel = client.channel(name, options).on("message", ({ payload }) => heard.push(payload), () => {});
   await channel.ready;
   return { channel, heard };
 }
