@@ -66,7 +66,7 @@ pub(crate) enum Effect {
 /// Some of a connection's seats.
 #[derive(Default)]
 struct Behind {
-    seats: [usize; MAX_SLICES - 1],
+    seats: [Option<Seat>; MAX_SLICES - 1],
     count: usize,
 }
 
@@ -122,7 +122,7 @@ impl Fanout {
             self.detach(all, index, channel);
         }
         let readers = &mut self.channels[at][class.index()];
-        let place = readers.add(index);
+        let place = readers.add(index, batch);
         let connection = &mut all[index as usize];
         if let Err(seat) = connection.seat(channel) {
             connection.seats.insert(seat, Seat { channel, class, batch, place });
@@ -206,8 +206,7 @@ impl Fanout {
             if behind.is_empty() {
                 return;
             }
-            for seat in behind.iter() {
-                let Seat { channel, class, batch, place } = connection.seats[seat];
+            for Seat { channel, class, batch, place } in behind.iter() {
                 let readers = &mut self.channels[channel.0 as usize][class.index()];
                 let reader = &mut readers.readers[place as usize];
                 let unread = readers.log.from(reader.cursor);
@@ -232,15 +231,14 @@ impl Fanout {
                 if let Ok(at) = connection.seat(channel)
                     && connection.seats[at].class == class
                     && is_behind(&connection.seats[at])
-                    && !behind.add(at)
+                    && !behind.add(connection.seats[at])
                 {
                     break;
                 }
             }
         } else {
-            let seats = connection.seats.iter().enumerate();
-            for (at, _) in seats.filter(|(_, seat)| is_behind(seat)) {
-                if !behind.add(at) {
+            for seat in connection.seats.iter().filter(|seat| is_behind(seat)) {
+                if !behind.add(*seat) {
                     break;
                 }
             }
@@ -312,7 +310,7 @@ impl Fanout {
     ) {
         loop {
             let behind = self.find_behind(connection);
-            self.prepare(connection, &behind);
+            self.prepare(&behind);
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
             let mut add = |bytes| {
@@ -322,7 +320,7 @@ impl Fanout {
             if !connection.outbox.is_empty() {
                 add(connection.outbox.pending());
             }
-            for seat in behind.iter().map(|at| connection.seats[at]) {
+            for seat in behind.iter() {
                 add(self.readers(&seat).offered(&seat));
             }
             if count == 0 {
@@ -334,7 +332,7 @@ impl Fanout {
                 &mut slices[..count],
                 None,
             ) {
-                Ok(written) => self.account(connection, &behind, written),
+                Ok(written) => self.account(connection, behind.iter(), written),
                 Err(_) => return effects.push(Effect::Gone(index)),
             }
             if connection.blocked {
@@ -345,22 +343,25 @@ impl Fanout {
     }
 
     /// Makes what a connection wants as batches at its seats `behind`.
-    fn prepare(&mut self, connection: &Connection, behind: &Behind) {
-        let seats = behind.iter().map(|at| connection.seats[at]);
-        for seat in seats.filter(|seat| seat.batch) {
+    fn prepare(&mut self, behind: &Behind) {
+        for seat in behind.iter().filter(|seat| seat.batch) {
             self.channels[seat.channel.0 as usize][seat.class.index()].prepare(&seat);
         }
     }
 
     /// Moves a connection's cursors after `written` bytes of its outbox and of its seats `behind`,
     /// in that order.
-    fn account(&mut self, connection: &mut Connection, behind: &Behind, mut written: usize) {
+    fn account(
+        &mut self,
+        connection: &mut Connection,
+        behind: impl Iterator<Item = Seat>,
+        mut written: usize,
+    ) {
         self.written += written as u64;
         let own = connection.outbox.len().min(written);
         connection.outbox.advance(own);
         written -= own;
-        for seat in behind.iter() {
-            let seat = connection.seats[seat];
+        for seat in behind {
             let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
             let taken = readers.offered(&seat).len().min(written);
             let unsent = readers.advance(&seat, taken);
@@ -386,7 +387,9 @@ impl Fanout {
                 return;
             }
             let Some(place) = readers.next_to_visit() else { return };
-            let Reader { connection: index, .. } = readers.readers[place as usize];
+            // A list of seats is memory of its own, which is not fetched for each delivery.
+            let Reader { connection: index, batch, .. } = readers.readers[place as usize];
+            let seat = Seat { channel, class, batch, place };
             let connection = &mut all[index as usize];
             if connection.blocked {
                 readers.note_progress(place, &mut connection.lag);
@@ -397,14 +400,13 @@ impl Fanout {
                 continue;
             }
             *budget -= 1;
-            if self.take_in_hand(connection, index, channel) {
+            if self.take_in_hand(connection, index, seat) {
                 continue;
             }
-            let is_plain = matches!(&connection.seats[..], [seat] if !seat.batch);
-            if !is_plain || !connection.outbox.is_empty() {
+            if connection.seats.len() > 1 || batch || !connection.outbox.is_empty() {
                 self.write(connection, index, effects);
             } else {
-                let visit = Visit { connection: index, seat: 0, batch: None };
+                let visit = Visit { connection: index, seat, batch: None };
                 self.offer(connection, &visit, None, effects);
             }
             // A broken socket has got nothing: until it is let go, the log must reach back to it.
@@ -443,16 +445,9 @@ impl Fanout {
 }
 
 impl Behind {
-    /// One seat alone.
-    const fn only(seat: usize) -> Self {
-        let mut seats = [0; MAX_SLICES - 1];
-        seats[0] = seat;
-        Self { seats, count: 1 }
-    }
-
     /// Whether one more may follow.
-    const fn add(&mut self, seat: usize) -> bool {
-        self.seats[self.count] = seat;
+    const fn add(&mut self, seat: Seat) -> bool {
+        self.seats[self.count] = Some(seat);
         self.count += 1;
         self.count < self.seats.len()
     }
@@ -461,8 +456,8 @@ impl Behind {
         self.count == 0
     }
 
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        self.seats[..self.count].iter().copied()
+    fn iter(&self) -> impl Iterator<Item = Seat> {
+        self.seats[..self.count].iter().copied().flatten()
     }
 }
 

@@ -5,6 +5,7 @@
 //! publications share one trip to the disk. When the files have grown to a multiple of what they
 //! say, everything is written anew into another file and the old ones are deleted.
 
+mod queue;
 mod record;
 mod segment;
 
@@ -12,15 +13,16 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use hub::Ledger;
 use protocol::{ChannelName, ErrorCode};
 
+pub(crate) use self::queue::Waiter;
+use self::queue::{Queue, REST, Shared};
 use self::record::Record;
 pub(crate) use self::record::{write_channel, write_forgotten, write_publication};
 use self::segment::{Segment, Segments};
@@ -31,10 +33,6 @@ pub(crate) struct Journal {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
-
-/// Somebody who is told when all that was appended before is on the disk. Is dropped instead when
-/// the server stops and it never got there.
-pub(crate) type Waiter = Box<dyn FnOnce() + Send>;
 
 /// Who knows what the channels are now.
 pub(crate) trait Source: Send + Sync {
@@ -52,21 +50,6 @@ pub(crate) struct Recovered<S> {
     segments: Segments,
     files: Vec<u64>,
     damaged: Vec<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    filled: Condvar,
-    /// The disk has refused something, and not taken everything since.
-    failed: AtomicBool,
-}
-
-#[derive(Default)]
-struct Queue {
-    records: Vec<u8>,
-    waiters: Vec<Waiter>,
-    closed: bool,
 }
 
 /// The thread's side.
@@ -203,32 +186,22 @@ impl Journal {
 
     /// Whether what is to be kept can be taken now, and if not, what its sender is told.
     pub(crate) fn has_room(&self) -> Result<(), ErrorCode> {
-        if self.shared.failed.load(Ordering::Relaxed) {
-            return Err(ErrorCode::StorageFailed);
-        }
-        let queue = self.shared.queue();
-        let full = queue.records.len() >= MAX_QUEUED_BYTES || queue.waiters.len() >= MAX_WAITERS;
-        if full { Err(ErrorCode::Overloaded) } else { Ok(()) }
+        self.shared.has_room()
     }
 
     /// Appends what `write` writes. To be called in the order of the channel it is about.
     pub(crate) fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut queue = self.shared.queue();
-        write(&mut queue.records);
-        drop(queue);
-        self.shared.filled.notify_one();
+        self.shared.fill(|queue| write(&mut queue.records));
     }
 
     /// Calls `waiter` when all that was appended before is on the disk.
     pub(crate) fn when_safe(&self, waiter: Waiter) {
-        self.shared.queue().waiters.push(waiter);
-        self.shared.filled.notify_one();
+        self.shared.fill(|queue| queue.waiters.push(waiter));
     }
 
     /// Writes what is left, and ends.
     pub(crate) fn close(&self) {
-        self.shared.queue().closed = true;
-        self.shared.filled.notify_one();
+        self.shared.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the journal ended in a panic");
@@ -250,60 +223,13 @@ impl Beginning {
     }
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        // A panic while a record is written leaves at worst half of one, which is cut later.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until there is something to do, at most until `deadline`.
-    fn wait(&self, deadline: Option<Instant>) -> MutexGuard<'_, Queue> {
-        let mut queue = self.queue();
-        while queue.is_empty() && !queue.closed {
-            queue = match deadline {
-                None => self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    let waited = self.filled.wait_timeout(queue, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        queue
-    }
-
-    /// Waits a moment before the next try, unless there is none but this.
-    fn pause(&self) {
-        let deadline = Instant::now() + RETRY_PAUSE;
-        let mut queue = self.queue();
-        while !queue.closed && Instant::now() < deadline {
-            let waited = self.filled.wait_timeout(queue, RETRY_PAUSE);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.waiters.is_empty()
-    }
-}
-
-impl std::fmt::Debug for Queue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue").field("bytes", &self.records.len()).finish_non_exhaustive()
-    }
-}
-
 impl Writer {
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
+        let mut rested = Instant::now();
         loop {
             let deadline = self.unsynced_since.map(|since| since + MAX_UNSYNCED);
-            let queue = shared.wait(deadline);
+            let queue = shared.wait(rested, deadline);
             if queue.is_empty() && queue.closed {
                 drop(queue);
                 return self.finish();
@@ -318,6 +244,7 @@ impl Writer {
             {
                 return;
             }
+            rested = Instant::now() + REST;
         }
     }
 
@@ -420,7 +347,7 @@ impl Writer {
     /// The disk refused something. What memory has is written anew until the disk takes it; until
     /// then nothing new is taken that would have to be kept. Whether to go on.
     fn recover(&mut self, error: &io::Error) -> bool {
-        self.shared.failed.store(true, Ordering::Relaxed);
+        self.shared.set_failed(true);
         tracing::error!(%error, "the journal cannot be written: messages for channels with a history are refused until it can");
         loop {
             let mut queue = self.shared.queue();
@@ -431,7 +358,7 @@ impl Writer {
             drop(queue);
             match self.begin_segment().and_then(|()| self.write_all()) {
                 Ok(()) => {
-                    self.shared.failed.store(false, Ordering::Relaxed);
+                    self.shared.set_failed(false);
                     tracing::info!("the journal is written again");
                     return true;
                 }
@@ -456,14 +383,9 @@ impl Writer {
 
 /// What may take so long to read that somebody wonders, in bytes.
 const LARGE: u64 = 256 << 20;
-/// What may wait for the disk before more is refused, in bytes.
-const MAX_QUEUED_BYTES: usize = 16 << 20;
-/// How many may wait for the disk before more is refused.
-const MAX_WAITERS: usize = 65_536;
-/// How long what nobody waits for may be unsynced: what a power failure may cost.
-const MAX_UNSYNCED: Duration = Duration::from_secs(1);
-/// How often it is tried to write again after a failure.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How long what nobody waits for may be unsynced once it is written. With [`REST`], which may come
+/// before, it is a second: what a power failure may cost.
+const MAX_UNSYNCED: Duration = Duration::from_secs(1).saturating_sub(REST);
 /// A file is written anew when it is this many times as large as it was when it was fresh …
 const MAX_GROWTH: u64 = 4;
 /// … and has this many bytes.

@@ -32,6 +32,8 @@ pub(super) struct Readers {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader {
     pub(super) connection: u32,
+    /// As its seat has it.
+    pub(super) batch: bool,
     /// The bytes that its full socket has refused, as its connection's lag counts them.
     pub(super) waiting: u32,
     pub(super) cursor: u64,
@@ -49,9 +51,9 @@ pub(super) struct Round {
 }
 
 impl Readers {
-    pub(super) fn add(&mut self, connection: u32) -> u32 {
+    pub(super) fn add(&mut self, connection: u32, batch: bool) -> u32 {
         let place = self.readers.len() as u32;
-        self.readers.push(Reader { connection, waiting: 0, cursor: self.log.head() });
+        self.readers.push(Reader { connection, batch, waiting: 0, cursor: self.log.head() });
         if self.unvisited > 0 {
             self.unvisited += 1;
         }
@@ -140,6 +142,10 @@ impl Readers {
         let reader = &mut self.readers[place as usize];
         let waits = u32::try_from(self.log.head() - reader.cursor).unwrap_or(u32::MAX);
         let waited = std::mem::replace(&mut reader.waiting, waits);
+        if waits == 0 && waited == 0 {
+            // As a rule: what has not changed is not written, so that it need not be fetched.
+            return;
+        }
         *lag = *lag + waits as usize - waited as usize;
         self.lagging = self.lagging + u32::from(waits > 0) - u32::from(waited > 0);
         if waited > 0 && waits == 0 {

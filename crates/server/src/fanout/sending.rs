@@ -1,22 +1,22 @@
 //! Writing to readers: to one, or to many in one system call where there is a ring for that.
 
 use std::io::{self, IoSlice};
+use std::iter;
 use std::mem;
 use std::sync::Arc;
 
-use hub::ChannelKey;
 use slab::Slab;
 
 use super::batch::Batch;
 use super::ring::Ring;
-use super::{Behind, Effect, Fanout};
+use super::{Effect, Fanout};
 use crate::transport::{Connection, Seat, Stream};
 
 /// A reader that has something to read at this one of its seats, and nowhere else.
 #[derive(Debug)]
 pub(super) struct Visit {
     pub(super) connection: u32,
-    pub(super) seat: usize,
+    pub(super) seat: Seat,
     /// The batch that it is to get, kept while others have theirs made.
     pub(super) batch: Option<Arc<Batch>>,
 }
@@ -70,28 +70,21 @@ impl Ring {
 impl Fanout {
     /// Keeps a reader to be written to with others of its slice; not one that has more to get than what
     /// waits at one seat.
-    pub(super) fn take_in_hand(
-        &mut self,
-        connection: &Connection,
-        index: u32,
-        channel: ChannelKey,
-    ) -> bool {
+    pub(super) fn take_in_hand(&mut self, connection: &Connection, index: u32, seat: Seat) -> bool {
         if self.ring.is_none() || !connection.outbox.is_empty() {
             return false;
         }
-        let Ok(at) = connection.seat(channel) else { return false };
         if connection.seats.len() > 1 && self.find_behind(connection).count > 1 {
             return false;
         }
-        let seat = &connection.seats[at];
-        let readers = &mut self.channels[channel.0 as usize][seat.class.index()];
-        readers.prepare(seat);
-        let batch = readers.batch_for(seat).cloned();
+        let readers = &mut self.channels[seat.channel.0 as usize][seat.class.index()];
+        readers.prepare(&seat);
+        let batch = readers.batch_for(&seat).cloned();
         if batch.as_ref().is_some_and(|batch| !batch.is_all()) {
             return false;
         }
         readers.in_hand += 1;
-        self.in_hand.push(Visit { connection: index, seat: at, batch });
+        self.in_hand.push(Visit { connection: index, seat, batch });
         true
     }
 
@@ -100,7 +93,7 @@ impl Fanout {
         let Some(ring) = &mut self.ring else { return };
         let sendings = self.in_hand.iter().map(|visit| {
             let connection = &all[visit.connection as usize];
-            let Seat { channel, class, place, .. } = connection.seats[visit.seat];
+            let Seat { channel, class, place, .. } = visit.seat;
             let readers = &self.channels[channel.0 as usize][class.index()];
             let bytes = match &visit.batch {
                 Some(batch) => batch.bytes(),
@@ -115,7 +108,7 @@ impl Fanout {
         let mut in_hand = mem::take(&mut self.in_hand);
         for (visit, result) in in_hand.drain(..).zip(results) {
             let connection = &mut all[visit.connection as usize];
-            let Seat { channel, class, place, .. } = connection.seats[visit.seat];
+            let Seat { channel, class, place, .. } = visit.seat;
             let at = (channel.0 as usize, class.index());
             if visit.batch.is_some() {
                 self.channels[at.0][at.1].batch.clone_from(&visit.batch);
@@ -138,12 +131,12 @@ impl Fanout {
         tried: Option<io::Result<usize>>,
         effects: &mut Vec<Effect>,
     ) {
-        let seat = &connection.seats[visit.seat];
+        let seat = visit.seat;
         let readers = &self.channels[seat.channel.0 as usize][seat.class.index()];
-        let mut offered = [IoSlice::new(readers.offered(seat))];
+        let mut offered = [IoSlice::new(readers.offered(&seat))];
         let (stream, blocked) = (&mut connection.stream, &mut connection.blocked);
         match write_slices(stream, blocked, &mut offered, tried) {
-            Ok(written) => self.account(connection, &Behind::only(visit.seat), written),
+            Ok(written) => self.account(connection, iter::once(seat), written),
             Err(_) => effects.push(Effect::Gone(visit.connection)),
         }
     }
@@ -178,6 +171,8 @@ pub(super) fn write_slices(
             Err(error) => return Err(error),
         }
     }
-    *blocked |= stream.holds_back();
+    if stream.holds_back() {
+        *blocked = true;
+    }
     Ok(written)
 }
