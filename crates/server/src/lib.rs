@@ -2,6 +2,7 @@
 #![warn(clippy::unwrap_used)]
 
 mod api;
+mod door;
 mod engine;
 mod fanout;
 mod files;
@@ -30,6 +31,7 @@ pub mod outbound;
 pub mod store;
 
 pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
+pub use door::{Door, Visitor};
 pub use engine::{Census, Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use fanout::{RingError, check_ring};
 pub use files::raise_open_files;

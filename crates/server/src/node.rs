@@ -12,6 +12,7 @@ use std::time::Duration;
 use hub::{Hub, Limit, Limits, Settings, Tally};
 use mio::Poll;
 
+use crate::door::Door;
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::fanout::{Ring, RingError};
 use crate::inbox::{Event, Inbox};
@@ -243,9 +244,18 @@ impl Node {
     }
 
     /// Gives a connection to the shard whose turn it is.
-    pub fn accept(&self, accepted: Accepted) {
-        let shard = self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len();
-        self.inboxes[shard].push(Event::Accepted(Box::new(accepted)));
+    pub fn accept(&self, accepted: Box<Accepted>) {
+        self.next_inbox().push(Event::Accepted(accepted));
+    }
+
+    /// Gives a door to the shard whose turn it is. Its clients come in until the node drains; then it is
+    /// dropped.
+    pub fn open(&self, door: Box<dyn Door>) {
+        self.next_inbox().push(Event::Door(door));
+    }
+
+    fn next_inbox(&self) -> &Inbox {
+        &self.inboxes[self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len()]
     }
 
     /// Whether new connections are welcome.

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clock;
+mod doors;
 mod output;
 mod reading;
 
@@ -17,6 +18,7 @@ use slab::Slab;
 
 use self::backlog::Backlog;
 use self::clock::{Clock, Drain};
+use self::doors::Doors;
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout, Ring};
 use crate::inbox::{Event, Inbox};
@@ -47,6 +49,7 @@ pub(crate) struct Shard {
     counts: Arc<ShardCounts>,
     clock: Clock,
     drain: Option<Drain>,
+    doors: Doors,
 }
 
 /// What a shard needs from its node.
@@ -90,6 +93,7 @@ impl Shard {
             counts: parts.counts,
             clock: Clock::start(),
             drain: None,
+            doors: Doors::default(),
         }
     }
 
@@ -98,7 +102,9 @@ impl Shard {
         let mut ready = Events::with_capacity(1_024);
         let mut events = Vec::new();
         while !(self.drain.is_some() && self.connections.is_empty()) {
-            let idle = !self.fanout.has_work() && self.unread.is_empty() && self.inbox.may_sleep();
+            let has_work =
+                self.fanout.has_work() || !self.unread.is_empty() || self.doors.has_work();
+            let idle = !has_work && self.inbox.may_sleep();
             let timeout = if idle { self.until_due() } else { Duration::ZERO };
             match self.poll.poll(&mut ready, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -106,14 +112,18 @@ impl Shard {
             }
             self.clock.advance();
             for event in &ready {
-                if event.token() != Self::WAKE {
-                    let index = event.token().0 as u32;
-                    self.handle_ready(index, event);
+                if event.token() == Self::WAKE {
+                    continue;
+                }
+                match Doors::is_knock(event) {
+                    true => self.doors.knock(event),
+                    false => self.handle_ready(event.token().0 as u32, event),
                 }
             }
             for index in mem::take(&mut self.unread) {
                 self.read(index, true);
             }
+            self.let_in();
             self.inbox.take(&mut events);
             for event in events.drain(..) {
                 self.handle_event(event);
@@ -167,6 +177,7 @@ impl Shard {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Accepted(accepted) => self.accept(*accepted),
+            Event::Door(door) => self.take_door(door),
             Event::Engine(event) => {
                 if let Some(session) = event.answers()
                     && let Some(connection) = lookup(&mut self.connections, session)
@@ -193,7 +204,10 @@ impl Shard {
                 self.carry_out();
             }
             Event::Relieved(channel) => self.release(&channel),
-            Event::Drain(window) => self.drain = Some(Drain::over(window)),
+            Event::Drain(window) => {
+                self.drain = Some(Drain::over(window));
+                self.leave_doors();
+            }
         }
     }
 

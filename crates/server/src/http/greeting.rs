@@ -14,11 +14,13 @@ use super::handshake::{Arrived, admit};
 use super::{REALTIME, Reception};
 use crate::metrics::Handshake;
 use crate::peer::PeerAddress;
-use crate::transport::AcceptedStream;
+use crate::transport::{Accepted, AcceptedStream};
 
 /// What became of a connection's first bytes.
 pub(super) enum Greeting {
-    /// The connection is a shard's now, or gone.
+    /// It is one for a shard.
+    Entered(Box<Accepted>),
+    /// It is gone, or will be a shard's as soon as it is known who it is.
     Done,
     /// They are for the HTTP library.
     Http(TcpStream, Vec<u8>),
@@ -60,11 +62,13 @@ pub(super) fn greet(
     let arrived = Arrived { stream, received: bytes[opening.length..].to_vec() };
     if admission.has_token() {
         let front = Arc::clone(front);
-        tokio::spawn(async move { admission.hand_over(arrived, &front).await });
-    } else {
-        admission.hand_over_stranger(arrived, front);
+        reception.runtime.spawn(async move { admission.hand_over(arrived, &front).await });
+        return Greeting::Done;
     }
-    Greeting::Done
+    match admission.of_stranger(arrived, front) {
+        Some(accepted) => Greeting::Entered(Box::new(accepted)),
+        None => Greeting::Done,
+    }
 }
 
 /// A request's head that may be a handshake's.

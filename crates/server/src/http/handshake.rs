@@ -142,21 +142,29 @@ impl Admission {
         if front.expiry == TokenExpiry::Ignore {
             bearer.valid_until = None;
         }
-        self.open(arrived, &front.node, bearer);
+        if let Some(accepted) = self.accept(arrived, &front.node, bearer) {
+            front.node.accept(Box::new(accepted));
+        }
     }
 
-    /// Gives the connection of somebody without a token to its shard.
-    pub(super) fn hand_over_stranger(self, arrived: Arrived, front: &Front) {
-        self.open(arrived, &front.node, Bearer::default());
+    /// The connection of somebody without a token.
+    pub(super) fn of_stranger(self, arrived: Arrived, front: &Front) -> Option<Accepted> {
+        self.accept(arrived, &front.node, Bearer::default())
     }
 
-    fn open(self, Arrived { stream, received }: Arrived, node: &Node, bearer: Bearer) {
+    fn accept(
+        self,
+        Arrived { stream, received }: Arrived,
+        node: &Node,
+        bearer: Bearer,
+    ) -> Option<Accepted> {
         let mut id = [0; 16];
         if let Err(error) = getrandom::fill(&mut id) {
-            return tracing::error!(%error, "there are no random bytes for a session's id");
+            tracing::error!(%error, "there are no random bytes for a session's id");
+            return None;
         }
         node.metrics().handshake(Handshake::Accepted);
-        node.accept(Accepted {
+        Some(Accepted {
             stream,
             received,
             connection_hash: self.connection_hash,
@@ -165,7 +173,7 @@ impl Admission {
             ends: bearer.valid_until,
             token_refused: bearer.refused,
             place: self.place,
-        });
+        })
     }
 }
 

@@ -1,0 +1,35 @@
+//! Where clients come in: whoever has a door accepts who stands before it. The shards take turns.
+
+use std::{fmt, io};
+
+use mio::net::TcpListener;
+
+use crate::transport::Accepted;
+
+/// A socket that is listened on, and what becomes of who comes.
+pub trait Door: fmt::Debug + Send {
+    /// What says when somebody has come.
+    fn socket(&mut self) -> &mut TcpListener;
+
+    /// Lets one in. `buffer` is for its first bytes, and large enough for a request's head.
+    fn let_in(&mut self, buffer: &mut [u8]) -> Visitor;
+
+    /// Its socket is of no use for now, says the system.
+    fn fail(&mut self, error: &io::Error);
+
+    /// Nobody can come in for now: goes to a shard's [inbox](crate::Event::Door) again when it is worth a try.
+    fn stay_shut(self: Box<Self>);
+}
+
+/// Who was at a door.
+#[derive(Debug)]
+pub enum Visitor {
+    /// The shard has one connection more.
+    Entered(Box<Accepted>),
+    /// Somebody else sees to it.
+    SentOn,
+    /// Nobody. The socket says when somebody comes.
+    Nobody,
+    /// Nobody can come in.
+    Shut,
+}
