@@ -31,7 +31,7 @@ pub mod outbound;
 pub mod store;
 
 pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
-pub use door::{Door, Visitor};
+pub use door::{Door, Guest, Visitor};
 pub use engine::{Census, Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use fanout::{RingError, check_ring};
 pub use files::raise_open_files;

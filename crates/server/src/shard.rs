@@ -115,8 +115,8 @@ impl Shard {
                 if event.token() == Self::WAKE {
                     continue;
                 }
-                match Doors::is_knock(event) {
-                    true => self.doors.knock(event),
+                match doors::is_there(event) {
+                    true => self.handle_visit(event),
                     false => self.handle_ready(event.token().0 as u32, event),
                 }
             }
@@ -214,10 +214,12 @@ impl Shard {
     fn accept(&mut self, accepted: Accepted) {
         let entry = self.connections.vacant_entry();
         let index = entry.key();
-        let mut stream = Stream::new(accepted.stream);
-        if let Err(error) = stream.register(self.poll.registry(), Token(index)) {
-            return tracing::warn!(%error, "a connection could not be registered and was dropped");
-        }
+        let stream = match Stream::watch(accepted.stream, self.poll.registry(), Token(index)) {
+            Ok(stream) => stream,
+            Err(error) => {
+                return tracing::warn!(%error, "a connection could not be registered and was dropped");
+            }
+        };
         self.generation = self.generation.wrapping_add(1);
         let mut connection = Connection::new(accepted.id, stream, self.generation);
         connection._place = Some(accepted.place);
@@ -255,6 +257,9 @@ impl Shard {
 
     /// Acts on what writing brought about.
     fn settle(&mut self) {
+        for index in self.fanout.take_filled() {
+            self.watch_room(index);
+        }
         while let Some(effect) = self.effects.pop() {
             match effect {
                 Effect::TooSlow(index) => {
@@ -269,6 +274,19 @@ impl Shard {
                 Effect::Gone(index) => self.remove(index),
                 Effect::Relieved(index) => self.unread.push(index),
             }
+        }
+    }
+
+    /// A socket is full: from now on it says when it has room.
+    fn watch_room(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if mem::replace(&mut connection.room_watched, true) {
+            return;
+        }
+        let (registry, token) = (self.poll.registry(), Token(index as usize));
+        if let Err(error) = connection.stream.watch_room(registry, token) {
+            tracing::warn!(%error, "a socket that is full could not be watched");
+            self.effects.push(Effect::Gone(index));
         }
     }
 
@@ -292,6 +310,7 @@ impl Shard {
 
     fn tick(&mut self) {
         let now = self.clock.now;
+        self.doors.drop_late();
         self.hub.handle_tick(now);
         self.carry_out();
         self.counts.members.set(self.hub.members() as u64);

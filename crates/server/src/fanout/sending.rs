@@ -146,6 +146,9 @@ impl Fanout {
             Ok(written) => self.account(connection, &Behind::only(visit.seat), written),
             Err(_) => effects.push(Effect::Gone(visit.connection)),
         }
+        if connection.blocked {
+            self.filled.push(visit.connection);
+        }
     }
 }
 

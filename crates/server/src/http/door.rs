@@ -3,30 +3,50 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, TcpStream as StdStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use mio::net::TcpListener;
+use hub::Limit;
+use mio::net::{TcpListener, TcpStream};
+use mio::Registry;
 use tokio::net::TcpStream as HttpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::greeting::{Greeting, greet};
+use super::greeting::{Greeting, Welcome, greet};
+use super::handshake::Arrived;
 use super::listener::INHERITS_NODELAY;
 use super::timed::Timed;
 use super::{ACCEPT_PAUSE, MAX_HEAD, Reception, WRITE_TIMEOUT, serve_connection};
-use crate::door::{Door, Visitor};
+use crate::door::{Door, Guest, Visitor};
+use crate::transport::AcceptedStream;
 
 /// A door to the shards and, behind them, to the HTTP library.
 #[derive(Debug)]
 pub(super) struct FrontDoor {
     socket: TcpListener,
     reception: Reception,
-    /// For the next one who is for the HTTP library.
+    /// For the next one who is not a plain handshake at once.
     permit: Option<OwnedSemaphorePermit>,
     /// The last try to accept somebody has failed.
     failing: bool,
+}
+
+/// Who may have opened a connection only to be quick later, as browsers do.
+#[derive(Debug)]
+struct SilentGuest {
+    comer: Comer,
+    reception: Reception,
+    permit: Option<OwnedSemaphorePermit>,
+    since: Instant,
+}
+
+/// A new connection.
+#[derive(Debug)]
+struct Comer {
+    stream: TcpStream,
+    peer: IpAddr,
 }
 
 impl FrontDoor {
@@ -47,17 +67,6 @@ impl FrontDoor {
         }
         self.permit.is_some()
     }
-
-    /// Has a connection served that begins with these bytes.
-    fn send_on(&mut self, stream: TcpStream, peer: IpAddr, received: Vec<u8>) {
-        let (permit, reception) = (self.permit.take(), self.reception.clone());
-        self.reception.runtime.spawn(async move {
-            if let Err(error) = serve_later((stream, received), peer, reception).await {
-                tracing::debug!(%error, "a connection was gone at once");
-            }
-            drop(permit);
-        });
-    }
 }
 
 impl Door for FrontDoor {
@@ -69,8 +78,8 @@ impl Door for FrontDoor {
         if !self.has_room() {
             return Visitor::Shut;
         }
-        let (stream, peer) = match self.socket.accept() {
-            Ok((stream, peer)) => (TcpStream::from(stream), peer.ip()),
+        let mut comer = match self.socket.accept() {
+            Ok((stream, peer)) => Comer { stream, peer: peer.ip() },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Visitor::Nobody,
             Err(error) => {
                 self.fail(&error);
@@ -80,16 +89,26 @@ impl Door for FrontDoor {
         if mem::take(&mut self.failing) {
             tracing::info!("connections are accepted again");
         }
-        if !INHERITS_NODELAY && let Err(error) = stream.set_nodelay(true) {
+        if !INHERITS_NODELAY && let Err(error) = comer.stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection was gone at once");
             return Visitor::SentOn;
         }
-        match greet(stream, peer, &self.reception, &mut buffer[..MAX_HEAD]) {
-            Greeting::Entered(accepted) => Visitor::Entered(accepted),
-            Greeting::Done => Visitor::SentOn,
-            Greeting::Http(stream, received) => {
-                self.send_on(stream, peer, received);
+        let reception = &self.reception;
+        match greet(&mut comer.stream, comer.peer, reception, &mut buffer[..MAX_HEAD]) {
+            Greeting::Silent => Visitor::Silent(Box::new(SilentGuest {
+                comer,
+                reception: reception.clone(),
+                permit: self.permit.take(),
+                since: Instant::now(),
+            })),
+            Greeting::Http(received) => {
+                let Comer { stream, peer } = comer;
+                serve((stream.into(), received), peer, reception.clone(), self.permit.take());
                 Visitor::SentOn
+            }
+            Greeting::Done => Visitor::SentOn,
+            Greeting::Welcome(welcome) => {
+                enter(welcome, AcceptedStream::Plain(comer.stream.into()), reception)
             }
         }
     }
@@ -115,33 +134,90 @@ impl Door for FrontDoor {
     }
 }
 
-/// Serves a connection that begins with these bytes. Where there are none its client may just not have got
-/// to it: what it says first may still be a plain handshake.
-async fn serve_later(
-    (mut stream, mut received): (TcpStream, Vec<u8>),
-    peer: IpAddr,
-    reception: Reception,
-) -> io::Result<()> {
-    if received.is_empty() {
-        let waiting = HttpStream::from_std(stream)?;
-        let patience = GREETING_PATIENCE.min(reception.handshake_timeout);
-        let has_come = timeout(patience, waiting.readable()).await;
-        stream = waiting.into_std()?;
-        if has_come.is_ok() {
-            match greet(stream, peer, &reception, &mut vec![0; MAX_HEAD]) {
-                Greeting::Entered(accepted) => {
-                    reception.front.node.accept(accepted);
-                    return Ok(());
-                }
-                Greeting::Done => return Ok(()),
-                Greeting::Http(rest, bytes) => (stream, received) = (rest, bytes),
+impl Guest for SilentGuest {
+    fn socket(&mut self) -> &mut TcpStream {
+        &mut self.comer.stream
+    }
+
+    fn listen(mut self: Box<Self>, buffer: &mut [u8], registry: &Registry) -> Visitor {
+        let Comer { stream, peer } = &mut self.comer;
+        match greet(stream, *peer, &self.reception, &mut buffer[..MAX_HEAD]) {
+            Greeting::Silent => Visitor::Silent(self),
+            Greeting::Http(received) => {
+                self.leave(received, registry);
+                Visitor::SentOn
+            }
+            Greeting::Done => Visitor::SentOn,
+            Greeting::Welcome(welcome) => {
+                let Comer { stream, .. } = self.comer;
+                let stream = match welcome.admission.has_token() {
+                    true => AcceptedStream::Plain(forget(stream, registry)),
+                    false => AcceptedStream::Watched(stream),
+                };
+                enter(welcome, stream, &self.reception)
             }
         }
     }
-    let stream = Timed::new(HttpStream::from_std(stream)?, WRITE_TIMEOUT).after(received);
-    serve_connection(stream, peer, reception).await;
-    Ok(())
+
+    fn is_late(&self) -> bool {
+        let is_late = self.since.elapsed() >= self.reception.handshake_timeout;
+        if is_late {
+            self.reception.front.node.metrics().limit_reached(Limit::HandshakeTime);
+        }
+        is_late
+    }
+
+    fn send_on(self: Box<Self>, registry: &Registry) {
+        self.leave(Vec::new(), registry);
+    }
 }
 
-/// How long a client may take for its first bytes before the HTTP library waits for them.
-const GREETING_PATIENCE: Duration = Duration::from_secs(1);
+impl SilentGuest {
+    /// Goes to the HTTP library with what it has said.
+    fn leave(self, received: Vec<u8>, registry: &Registry) {
+        let Self { comer: Comer { stream, peer }, reception, permit, .. } = self;
+        serve((forget(stream, registry), received), peer, reception, permit);
+    }
+}
+
+/// Has a connection served by the HTTP library that begins with these bytes.
+fn serve(
+    (stream, received): (StdStream, Vec<u8>),
+    peer: IpAddr,
+    reception: Reception,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    reception.runtime.clone().spawn(async move {
+        match HttpStream::from_std(stream) {
+            Ok(stream) => {
+                let stream = Timed::new(stream, WRITE_TIMEOUT).after(received);
+                serve_connection(stream, peer, reception).await;
+            }
+            Err(error) => tracing::debug!(%error, "a connection was gone at once"),
+        }
+        drop(permit);
+    });
+}
+
+/// Gives a connection whose handshake is answered to the shard, unless it has to be found out who it is.
+fn enter(welcome: Welcome, stream: AcceptedStream, reception: &Reception) -> Visitor {
+    let Welcome { admission, received } = welcome;
+    let arrived = Arrived { stream, received };
+    if admission.has_token() {
+        let front = Arc::clone(&reception.front);
+        reception.runtime.spawn(async move { admission.hand_over(arrived, &front).await });
+        return Visitor::SentOn;
+    }
+    match admission.of_stranger(arrived, &reception.front) {
+        Some(accepted) => Visitor::Entered(Box::new(accepted)),
+        None => Visitor::SentOn,
+    }
+}
+
+/// Takes a connection from a shard's poll.
+fn forget(mut stream: TcpStream, registry: &Registry) -> StdStream {
+    if let Err(error) = registry.deregister(&mut stream) {
+        tracing::debug!(%error, "a socket was gone before it was let go");
+    }
+    stream.into()
+}

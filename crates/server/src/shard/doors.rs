@@ -1,21 +1,24 @@
 //! Letting clients in, when it is the shard's turn.
 
-use std::mem;
+use std::{io, mem};
 use std::ops::ControlFlow;
 
 use mio::event::Event as Ready;
-use mio::{Interest, Token};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
 
 use super::Shard;
-use crate::door::{Door, Visitor};
+use crate::door::{Door, Guest, Visitor};
 use crate::inbox::Event;
 
-/// The doors that a shard has now.
+/// The doors that a shard has now, and who has come in by them and said nothing yet.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     held: Vec<Held>,
     /// How many it has had.
     count: usize,
+    guests: Slab<Box<dyn Guest>>,
 }
 
 #[derive(Debug)]
@@ -26,26 +29,52 @@ struct Held {
     knocked: bool,
 }
 
+/// Whether an event is about a door or a guest; connections have smaller tokens.
+pub(super) fn is_there(ready: &Ready) -> bool {
+    ready.token().0 >= FIRST_GUEST
+}
+
 impl Doors {
-    /// Whether it is one of their sockets that this event is about; connections have smaller tokens.
-    pub(super) fn is_knock(ready: &Ready) -> bool {
-        ready.token().0 >= FIRST_DOOR
-    }
-
-    /// Somebody has come.
-    pub(super) fn knock(&mut self, ready: &Ready) {
-        for held in &mut self.held {
-            held.knocked |= held.token == ready.token();
-        }
-    }
-
     /// Whether somebody may wait.
     pub(super) fn has_work(&self) -> bool {
         self.held.iter().any(|held| held.knocked)
     }
+
+    /// Does not wait any longer for those who have had their time. Their places are for others.
+    pub(super) fn drop_late(&mut self) {
+        self.guests.retain(|_, guest| !guest.is_late());
+    }
 }
 
 impl Shard {
+    /// Somebody has come to a door, or has something to say.
+    pub(super) fn handle_visit(&mut self, ready: &Ready) {
+        let token = ready.token();
+        if token.0 >= FIRST_DOOR {
+            let held = self.doors.held.iter_mut().find(|held| held.token == token);
+            return held.into_iter().for_each(|held| held.knocked = true);
+        }
+        if let Some(guest) = self.doors.guests.try_remove(token.0 - FIRST_GUEST) {
+            match guest.listen(&mut self.buffer, self.poll.registry()) {
+                Visitor::Entered(accepted) => self.accept(*accepted),
+                Visitor::Silent(guest) => self.host(guest, Registry::reregister),
+                Visitor::SentOn | Visitor::Nobody | Visitor::Shut => {}
+            }
+        }
+    }
+
+    /// Waits for what somebody has to say.
+    fn host(&mut self, mut guest: Box<dyn Guest>, watch: Watch) {
+        let entry = self.doors.guests.vacant_entry();
+        let token = Token(FIRST_GUEST + entry.key());
+        match watch(self.poll.registry(), guest.socket(), token, Interest::READABLE) {
+            Ok(()) => drop(entry.insert(guest)),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be registered and was dropped");
+            }
+        }
+    }
+
     /// Takes a door until somebody has come in. While the node drains others see to who comes.
     pub(super) fn take_door(&mut self, mut door: Box<dyn Door>) {
         if self.drain.is_some() {
@@ -92,6 +121,10 @@ impl Shard {
                 *came = true;
                 self.accept(*accepted);
             }
+            Visitor::Silent(guest) => {
+                *came = true;
+                self.host(guest, Registry::register);
+            }
             Visitor::SentOn => *came = true,
             Visitor::Nobody => held.knocked = false,
             Visitor::Shut => return ControlFlow::Break(()),
@@ -99,10 +132,13 @@ impl Shard {
         ControlFlow::Continue(())
     }
 
-    /// Has no doors any more.
+    /// Has no doors any more, and no guests.
     pub(super) fn leave_doors(&mut self) {
         for mut held in mem::take(&mut self.doors.held) {
             self.let_go(&mut *held.door);
+        }
+        for guest in self.doors.guests.drain() {
+            guest.send_on(self.poll.registry());
         }
     }
 
@@ -113,7 +149,11 @@ impl Shard {
     }
 }
 
+type Watch = fn(&Registry, &mut TcpStream, Token, Interest) -> io::Result<()>;
+
 /// The tokens of connections are below.
+const FIRST_GUEST: usize = usize::MAX / 4;
+/// Those of guests are below.
 const FIRST_DOOR: usize = usize::MAX / 2;
 /// A token is used again after so many.
 const MAX_DOORS: usize = 1 << 16;
