@@ -7,6 +7,7 @@ mod engine;
 mod fanout;
 mod files;
 mod http;
+mod ids;
 mod inbox;
 mod journal;
 mod log;

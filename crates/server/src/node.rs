@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hub::{Hub, Limit, Limits, Settings, Tally};
+use hub::{Hub, Limit, Limits, SessionId, Settings, Tally};
 use mio::Poll;
 
 use crate::door::Door;
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::fanout::{Ring, RingError};
+use crate::ids::Ids;
 use crate::inbox::{Event, Inbox};
 use crate::metrics::{Metrics, Page};
 use crate::outbound::Reach;
@@ -55,6 +56,7 @@ pub struct Node {
     reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
     places: Arc<Places>,
+    ids: Ids,
     tally: Arc<Tally>,
     metrics: Metrics,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -162,6 +164,7 @@ impl Node {
             reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
             places: Places::new(options.max_connections, options.max_connections_per_address),
+            ids: Ids::default(),
             tally,
             metrics,
             threads: Mutex::new(threads),
@@ -210,6 +213,11 @@ impl Node {
     /// Takes a place for a connection from `peer`, or says which limit there is none for.
     pub fn place(&self, peer: PeerAddress) -> Result<Place, Limit> {
         self.places.take(peer)
+    }
+
+    /// An id for a new session.
+    pub(crate) fn new_id(&self) -> Result<SessionId, getrandom::Error> {
+        self.ids.take()
     }
 
     /// What is counted.
@@ -306,6 +314,7 @@ mod tests {
             reach: Reach::Public,
             metrics: Metrics::new(inboxes.len()),
             places: Places::new(1, None),
+            ids: Ids::default(),
             tally: Arc::default(),
             inboxes,
             threads: Mutex::default(),

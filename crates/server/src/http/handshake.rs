@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
-use hub::{Identity, Limit, SessionId};
+use hub::{Identity, Limit};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use protocol::ErrorCode;
@@ -158,17 +158,19 @@ impl Admission {
         node: &Node,
         bearer: Bearer,
     ) -> Option<Accepted> {
-        let mut id = [0; 16];
-        if let Err(error) = getrandom::fill(&mut id) {
-            tracing::error!(%error, "there are no random bytes for a session's id");
-            return None;
-        }
+        let id = match node.new_id() {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::error!(%error, "there are no random bytes for a session's id");
+                return None;
+            }
+        };
         node.metrics().handshake(Handshake::Accepted);
         Some(Accepted {
             stream,
             received,
             connection_hash: self.connection_hash,
-            id: SessionId::from_random(id),
+            id,
             identity: bearer.identity,
             ends: bearer.valid_until,
             token_refused: bearer.refused,
