@@ -169,6 +169,12 @@ impl Fanout {
         }
     }
 
+    /// Whether somebody wants a channel's presence updates.
+    pub(crate) fn is_watched(&self, channel: ChannelKey) -> bool {
+        let mut classes = AudienceClass::ALL.into_iter().filter(|class| class.presence);
+        classes.any(|class| !self.is_unread(channel, class))
+    }
+
     /// Appends a presence update to the logs of all who watch.
     pub(crate) fn announce_presence(&mut self, channel: ChannelKey, frame: &[u8]) {
         for class in AudienceClass::ALL.into_iter().filter(|class| class.presence) {

@@ -95,7 +95,7 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
-    let reception = Reception {
+    let reception = Arc::new(Reception {
         router,
         front: Arc::new(front),
         handshakes,
@@ -104,11 +104,12 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
         trusted,
         runtime: Handle::current(),
         stopped,
-    };
+    });
     let mut at_the_end = Vec::new();
     for socket in sockets {
         // Where there is no other handle to be had, this side does it all.
-        let door = reception.tls.is_none().then(|| FrontDoor::of(&socket, &reception).ok()).flatten();
+        let door =
+            reception.tls.is_none().then(|| FrontDoor::of(&socket, &reception).ok()).flatten();
         match door {
             Some(door) => {
                 node.open(Box::new(door));
@@ -189,8 +190,8 @@ impl Reception {
 }
 
 /// Accepts for the HTTP library until the last answers are given.
-fn keep_accepting(loops: &mut JoinSet<()>, socket: StdListener, reception: &Reception) {
-    let reception = reception.clone();
+fn keep_accepting(loops: &mut JoinSet<()>, socket: StdListener, reception: &Arc<Reception>) {
+    let reception = Arc::clone(reception);
     loops.spawn(async move {
         let socket = match TcpListener::from_std(socket) {
             Ok(socket) => socket,

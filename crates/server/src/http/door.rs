@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hub::Limit;
-use mio::net::{TcpListener, TcpStream};
 use mio::Registry;
+use mio::net::{TcpListener, TcpStream};
 use tokio::net::TcpStream as HttpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
@@ -26,7 +26,7 @@ use crate::transport::AcceptedStream;
 #[derive(Debug)]
 pub(super) struct FrontDoor {
     socket: TcpListener,
-    reception: Reception,
+    reception: Arc<Reception>,
     /// For the next one who is not a plain handshake at once.
     permit: Option<OwnedSemaphorePermit>,
     /// The last try to accept somebody has failed.
@@ -37,7 +37,7 @@ pub(super) struct FrontDoor {
 #[derive(Debug)]
 struct SilentGuest {
     comer: Comer,
-    reception: Reception,
+    reception: Arc<Reception>,
     permit: Option<OwnedSemaphorePermit>,
     since: Instant,
 }
@@ -51,10 +51,13 @@ struct Comer {
 
 impl FrontDoor {
     /// A door at which a socket stands that is listened on.
-    pub(super) fn of(socket: &std::net::TcpListener, reception: &Reception) -> io::Result<Self> {
+    pub(super) fn of(
+        socket: &std::net::TcpListener,
+        reception: &Arc<Reception>,
+    ) -> io::Result<Self> {
         Ok(Self {
             socket: TcpListener::from_std(socket.try_clone()?),
-            reception: reception.clone(),
+            reception: Arc::clone(reception),
             permit: None,
             failing: false,
         })
@@ -97,13 +100,13 @@ impl Door for FrontDoor {
         match greet(&mut comer.stream, comer.peer, reception, &mut buffer[..MAX_HEAD]) {
             Greeting::Silent => Visitor::Silent(Box::new(SilentGuest {
                 comer,
-                reception: reception.clone(),
+                reception: Arc::clone(reception),
                 permit: self.permit.take(),
                 since: Instant::now(),
             })),
             Greeting::Http(received) => {
                 let Comer { stream, peer } = comer;
-                serve((stream.into(), received), peer, reception.clone(), self.permit.take());
+                serve((stream.into(), received), peer, Arc::clone(reception), self.permit.take());
                 Visitor::SentOn
             }
             Greeting::Done => Visitor::SentOn,
@@ -184,14 +187,14 @@ impl SilentGuest {
 fn serve(
     (stream, received): (StdStream, Vec<u8>),
     peer: IpAddr,
-    reception: Reception,
+    reception: Arc<Reception>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
     reception.runtime.clone().spawn(async move {
         match HttpStream::from_std(stream) {
             Ok(stream) => {
                 let stream = Timed::new(stream, WRITE_TIMEOUT).after(received);
-                serve_connection(stream, peer, reception).await;
+                serve_connection(stream, peer, Reception::clone(&reception)).await;
             }
             Err(error) => tracing::debug!(%error, "a connection was gone at once"),
         }

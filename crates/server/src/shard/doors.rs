@@ -1,7 +1,7 @@
 //! Letting clients in, when it is the shard's turn.
 
-use std::{io, mem};
 use std::ops::ControlFlow;
+use std::{io, mem};
 
 use mio::event::Event as Ready;
 use mio::net::TcpStream;
