@@ -83,7 +83,11 @@ impl Door for FrontDoor {
         }
         let mut comer = match self.socket.accept() {
             Ok((stream, peer)) => Comer { stream, peer: peer.ip() },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Visitor::Nobody,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // There may be other doors.
+                self.permit = None;
+                return Visitor::Nobody;
+            }
             Err(error) => {
                 self.fail(&error);
                 return Visitor::Shut;
