@@ -18,6 +18,8 @@ pub(crate) struct World {
     logs: [Log; AudienceClass::COUNT],
     sessions: u32,
     scratch: Vec<u8>,
+    /// Somebody gets presence updates.
+    is_watched: bool,
 }
 
 impl World {
@@ -30,6 +32,7 @@ impl World {
             logs: Default::default(),
             sessions: 0,
             scratch: Vec::new(),
+            is_watched: false,
         }
     }
 
@@ -93,6 +96,10 @@ impl World {
                     }
                     // Every reader has got it.
                     self.logs.iter_mut().for_each(|log| log.drop_until(log.head()));
+                }
+                Output::Attach { reading, .. } => self.is_watched |= reading.class.presence,
+                Output::AnnouncePresence { change, .. } if self.is_watched => {
+                    drop(black_box(change.frame()));
                 }
                 output => drop(black_box(output)),
             }

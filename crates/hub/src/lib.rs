@@ -31,7 +31,7 @@ pub use ledger::{Ledger, LedgerState, Numbers, Past, PastEpoch, Publishing, Reme
 pub use limit::Limit;
 pub use output::Output;
 pub use permission::{Audience, Operation, permit};
-pub use presence::Roster;
+pub use presence::{PresenceChange, Roster};
 pub use publication::{Draft, Publication, PublicationId, Receipt};
 pub use rate_limit::{Bucket, Buckets, Rate};
 pub use session::{Identity, Member, SessionId, SessionKey};

@@ -7,6 +7,7 @@ use protocol::{CloseCode, ErrorCode};
 use crate::channel::{ChannelKey, Reading};
 use crate::engine::EngineCommand;
 use crate::limit::Limit;
+use crate::presence::PresenceChange;
 use crate::publication::Publication;
 use crate::session::SessionKey;
 use crate::trigger::{CallId, Trigger};
@@ -62,12 +63,12 @@ pub enum Output {
         /// The publication.
         publication: Arc<Publication>,
     },
-    /// Tell the members of a channel that watch presence.
+    /// Tell the members of a channel that watch presence, if there are any.
     AnnouncePresence {
         /// Which channel.
         channel: ChannelKey,
-        /// The frame's text.
-        frame: Vec<u8>,
+        /// What has changed.
+        change: PresenceChange,
     },
     /// Give a command to the engine.
     Engine(EngineCommand),

@@ -1,8 +1,12 @@
-//! Who is in a channel, in the order they came.
+//! Who is in a channel, in the order they came, and what its members hear of that.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::session::SessionId;
+use protocol::{ChannelName, PresenceAction};
+
+use crate::encode;
+use crate::session::{Member, SessionId};
 
 /// The members of a channel, each with what its keeper needs to know of it.
 #[derive(Debug)]
@@ -12,9 +16,24 @@ pub struct Roster<T> {
     next: u64,
 }
 
+/// A member came to a channel or left it.
+#[derive(Debug)]
+pub struct PresenceChange {
+    pub(crate) channel: ChannelName,
+    pub(crate) action: PresenceAction,
+    pub(crate) member: Arc<Member>,
+}
+
 impl<T> Default for Roster<T> {
     fn default() -> Self {
         Self { by_arrival: BTreeMap::new(), arrival: HashMap::new(), next: 0 }
+    }
+}
+
+impl PresenceChange {
+    /// The frame's text. Most channels have members who do not want it, so it is made for those who do.
+    pub fn frame(&self) -> Vec<u8> {
+        encode::presence_update(&self.channel, self.action, &self.member)
     }
 }
 

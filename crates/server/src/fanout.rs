@@ -43,6 +43,8 @@ pub(crate) struct Fanout {
     scratch: Vec<u8>,
     /// Channels whose readers have fallen behind since this was last asked.
     behind: Vec<ChannelKey>,
+    /// Connections whose sockets were found full since this was last asked.
+    filled: Vec<u32>,
     /// Bytes written since the beginning.
     written: u64,
     counts: Arc<ShardCounts>,
@@ -80,6 +82,7 @@ impl Fanout {
             max_lag,
             scratch: Vec::new(),
             behind: Vec::new(),
+            filled: Vec::new(),
             written: 0,
             counts,
             ring: None,
@@ -164,6 +167,12 @@ impl Fanout {
             }
             self.scratch = frame;
         }
+    }
+
+    /// Whether somebody wants a channel's presence updates.
+    pub(crate) fn is_watched(&self, channel: ChannelKey) -> bool {
+        let mut classes = AudienceClass::ALL.into_iter().filter(|class| class.presence);
+        classes.any(|class| !self.is_unread(channel, class))
     }
 
     /// Appends a presence update to the logs of all who watch.
@@ -294,6 +303,11 @@ impl Fanout {
         std::mem::take(&mut self.behind)
     }
 
+    /// Connections whose sockets were found full since this was last asked.
+    pub(crate) fn take_filled(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.filled)
+    }
+
     /// Whether a channel's readers have caught up: little of it has still to be offered.
     pub(crate) fn has_caught_up(&self, channel: ChannelKey) -> bool {
         let classes = self.channels.get(channel.0 as usize).into_iter().flatten();
@@ -336,6 +350,7 @@ impl Fanout {
                 Err(_) => return effects.push(Effect::Gone(index)),
             }
             if connection.blocked {
+                self.filled.push(index);
                 break;
             }
         }

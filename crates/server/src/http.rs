@@ -1,13 +1,13 @@
 //! The accepting side: HTTP, TLS, and the WebSocket handshake; then the socket is a shard's.
 
+mod door;
 mod greeting;
 mod handshake;
 mod listener;
 mod timed;
 
-use std::io;
 use std::mem;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +26,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use self::greeting::{Greeting, greet};
+use self::door::FrontDoor;
 use self::handshake::realtime;
+use self::listener::INHERITS_NODELAY;
 pub use self::listener::{Listener, ServeError};
 use self::timed::Timed;
 use crate::api::{self, Accounts, Admin};
@@ -71,7 +73,7 @@ pub enum TokenExpiry {
 }
 
 /// What a connection needs to be served.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Reception {
     router: Router,
     front: Arc<Front>,
@@ -80,6 +82,7 @@ struct Reception {
     handshake_timeout: Duration,
     tls: Option<Tls>,
     trusted: Arc<TrustedProxies>,
+    runtime: Handle,
     /// Changes when the last answers are to be given.
     stopped: watch::Receiver<()>,
 }
@@ -92,28 +95,34 @@ pub async fn serve(listener: Listener, front: Front, mut shutdown: Shutdown) {
     let (stop, stopped) = watch::channel(());
     let mut loops = JoinSet::new();
     let Listener { sockets, tls, trusted, handshakes, handshake_timeout, .. } = listener;
-    let reception = Reception {
+    let reception = Arc::new(Reception {
         router,
         front: Arc::new(front),
         handshakes,
         handshake_timeout,
         tls,
         trusted,
+        runtime: Handle::current(),
         stopped,
-    };
+    });
+    let mut at_the_end = Vec::new();
     for socket in sockets {
-        let reception = reception.clone();
-        loops.spawn(async move {
-            let mut told = reception.stopped.clone();
-            tokio::select! {
-                () = accept(&socket, &reception) => {}
-                _ = told.changed() => {}
+        // Where there is no other handle to be had, this side does it all.
+        let door =
+            reception.tls.is_none().then(|| FrontDoor::of(&socket, &reception).ok()).flatten();
+        match door {
+            Some(door) => {
+                node.open(Box::new(door));
+                at_the_end.push(socket);
             }
-        });
+            None => keep_accepting(&mut loops, socket, &reception),
+        }
     }
-    drop(reception);
     shutdown.reached(Phase::Draining).await;
     node.drain(shutdown.window());
+    // The shards let nobody in any more.
+    at_the_end.into_iter().for_each(|socket| keep_accepting(&mut loops, socket, &reception));
+    drop(reception);
     let ending = Arc::clone(&node);
     let mut ended = spawn_blocking(move || ending.join());
     let result = tokio::select! {
@@ -180,9 +189,24 @@ impl Reception {
     }
 }
 
+/// Accepts for the HTTP library until the last answers are given.
+fn keep_accepting(loops: &mut JoinSet<()>, socket: StdListener, reception: &Arc<Reception>) {
+    let reception = Arc::clone(reception);
+    loops.spawn(async move {
+        let socket = match TcpListener::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!(%error, "a socket cannot be listened on any more"),
+        };
+        let mut told = reception.stopped.clone();
+        tokio::select! {
+            () = accept(&socket, &reception) => {}
+            _ = told.changed() => {}
+        }
+    });
+}
+
 async fn accept(socket: &TcpListener, reception: &Reception) {
     let mut failing = false;
-    let mut buffer = vec![0; MAX_HEAD];
     let mut permit = reception.permit().await;
     loop {
         match socket.accept().await {
@@ -191,14 +215,11 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
                     tracing::info!("connections are accepted again");
                 }
                 let peer = peer.ip();
-                let stream = match welcome(stream, peer, reception, &mut buffer) {
-                    Ok(Some(stream)) => stream,
-                    Ok(None) => continue,
-                    Err(error) => {
-                        tracing::debug!(%error, "a connection was gone at once");
-                        continue;
-                    }
-                };
+                if !INHERITS_NODELAY && let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection was gone at once");
+                    continue;
+                }
+                let stream = Timed::new(stream, WRITE_TIMEOUT);
                 let served = serve_connection(stream, peer, reception.clone());
                 tokio::spawn(async move {
                     served.await;
@@ -213,26 +234,6 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
                 }
                 sleep(ACCEPT_PAUSE).await;
             }
-        }
-    }
-}
-
-/// Answers a new connection at once if that can be done, and else says what is to be served.
-fn welcome(
-    stream: TcpStream,
-    peer: IpAddr,
-    reception: &Reception,
-    buffer: &mut [u8],
-) -> io::Result<Option<Timed<TcpStream>>> {
-    stream.set_nodelay(true)?;
-    if reception.tls.is_some() {
-        return Ok(Some(Timed::new(stream, WRITE_TIMEOUT)));
-    }
-    match greet(stream.into_std()?, peer, reception, buffer) {
-        Greeting::Done => Ok(None),
-        Greeting::Http(stream, received) => {
-            let stream = TcpStream::from_std(stream)?;
-            Ok(Some(Timed::new(stream, WRITE_TIMEOUT).after(received)))
         }
     }
 }

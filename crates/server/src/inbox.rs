@@ -11,6 +11,7 @@ use hub::{CallError, CallId, EngineEvent, Settings};
 use mio::{Registry, Token, Waker};
 use protocol::ChannelName;
 
+use crate::door::Door;
 use crate::engine::ShardId;
 use crate::transport::Accepted;
 
@@ -19,6 +20,8 @@ use crate::transport::Accepted;
 pub enum Event {
     /// A connection has been upgraded and is the shard's from now on.
     Accepted(Box<Accepted>),
+    /// It is the shard's turn to let clients in.
+    Door(Box<dyn Door>),
     /// The engine answers or tells something.
     Engine(EngineEvent),
     /// A trigger has answered, or has failed to.

@@ -2,10 +2,12 @@
 #![warn(clippy::unwrap_used)]
 
 mod api;
+mod door;
 mod engine;
 mod fanout;
 mod files;
 mod http;
+mod ids;
 mod inbox;
 mod journal;
 mod log;
@@ -30,6 +32,7 @@ pub mod outbound;
 pub mod store;
 
 pub use api::{AccountOptions, Accounts, AccountsError, Admin, SignUpPolicy};
+pub use door::{Door, Guest, Visitor};
 pub use engine::{Census, Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 pub use fanout::{RingError, check_ring};
 pub use files::raise_open_files;

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hub::{Hub, Limit, Limits, Settings, Tally};
+use hub::{Hub, Limit, Limits, SessionId, Settings, Tally};
 use mio::Poll;
 
+use crate::door::Door;
 use crate::engine::{Engine, MemoryEngine, PushAnswer, PushedEvent, ShardId};
 use crate::fanout::{Ring, RingError};
+use crate::ids::Ids;
 use crate::inbox::{Event, Inbox};
 use crate::metrics::{Metrics, Page};
 use crate::outbound::Reach;
@@ -54,6 +56,7 @@ pub struct Node {
     reach: Reach,
     inboxes: Vec<Arc<Inbox>>,
     places: Arc<Places>,
+    ids: Ids,
     tally: Arc<Tally>,
     metrics: Metrics,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -161,6 +164,7 @@ impl Node {
             reach: caller.map_or(Reach::Public, |caller| caller.reach()),
             inboxes,
             places: Places::new(options.max_connections, options.max_connections_per_address),
+            ids: Ids::default(),
             tally,
             metrics,
             threads: Mutex::new(threads),
@@ -211,6 +215,11 @@ impl Node {
         self.places.take(peer)
     }
 
+    /// An id for a new session.
+    pub(crate) fn new_id(&self) -> Result<SessionId, getrandom::Error> {
+        self.ids.take()
+    }
+
     /// What is counted.
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -243,9 +252,18 @@ impl Node {
     }
 
     /// Gives a connection to the shard whose turn it is.
-    pub fn accept(&self, accepted: Accepted) {
-        let shard = self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len();
-        self.inboxes[shard].push(Event::Accepted(Box::new(accepted)));
+    pub fn accept(&self, accepted: Box<Accepted>) {
+        self.next_inbox().push(Event::Accepted(accepted));
+    }
+
+    /// Gives a door to the shard whose turn it is. Its clients come in until the node drains; then it is
+    /// dropped.
+    pub fn open(&self, door: Box<dyn Door>) {
+        self.next_inbox().push(Event::Door(door));
+    }
+
+    fn next_inbox(&self) -> &Inbox {
+        &self.inboxes[self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len()]
     }
 
     /// Whether new connections are welcome.
@@ -296,6 +314,7 @@ mod tests {
             reach: Reach::Public,
             metrics: Metrics::new(inboxes.len()),
             places: Places::new(1, None),
+            ids: Ids::default(),
             tally: Arc::default(),
             inboxes,
             threads: Mutex::default(),

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clock;
+mod doors;
 mod output;
 mod reading;
 
@@ -17,6 +18,7 @@ use slab::Slab;
 
 use self::backlog::Backlog;
 use self::clock::{Clock, Drain};
+use self::doors::Doors;
 use crate::engine::{Engine, ShardId};
 use crate::fanout::{Effect, Fanout, Ring};
 use crate::inbox::{Event, Inbox};
@@ -47,6 +49,7 @@ pub(crate) struct Shard {
     counts: Arc<ShardCounts>,
     clock: Clock,
     drain: Option<Drain>,
+    doors: Doors,
 }
 
 /// What a shard needs from its node.
@@ -90,6 +93,7 @@ impl Shard {
             counts: parts.counts,
             clock: Clock::start(),
             drain: None,
+            doors: Doors::default(),
         }
     }
 
@@ -98,7 +102,9 @@ impl Shard {
         let mut ready = Events::with_capacity(1_024);
         let mut events = Vec::new();
         while !(self.drain.is_some() && self.connections.is_empty()) {
-            let idle = !self.fanout.has_work() && self.unread.is_empty() && self.inbox.may_sleep();
+            let has_work =
+                self.fanout.has_work() || !self.unread.is_empty() || self.doors.has_work();
+            let idle = !has_work && self.inbox.may_sleep();
             let timeout = if idle { self.until_due() } else { Duration::ZERO };
             match self.poll.poll(&mut ready, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -106,14 +112,18 @@ impl Shard {
             }
             self.clock.advance();
             for event in &ready {
-                if event.token() != Self::WAKE {
-                    let index = event.token().0 as u32;
-                    self.handle_ready(index, event);
+                if event.token() == Self::WAKE {
+                    continue;
+                }
+                match doors::is_there(event) {
+                    true => self.handle_visit(event),
+                    false => self.handle_ready(event.token().0 as u32, event),
                 }
             }
             for index in mem::take(&mut self.unread) {
                 self.read(index, true);
             }
+            self.let_in();
             self.inbox.take(&mut events);
             for event in events.drain(..) {
                 self.handle_event(event);
@@ -167,6 +177,7 @@ impl Shard {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Accepted(accepted) => self.accept(*accepted),
+            Event::Door(door) => self.take_door(door),
             Event::Engine(event) => {
                 if let Some(session) = event.answers()
                     && let Some(connection) = lookup(&mut self.connections, session)
@@ -193,17 +204,22 @@ impl Shard {
                 self.carry_out();
             }
             Event::Relieved(channel) => self.release(&channel),
-            Event::Drain(window) => self.drain = Some(Drain::over(window)),
+            Event::Drain(window) => {
+                self.drain = Some(Drain::over(window));
+                self.leave_doors();
+            }
         }
     }
 
     fn accept(&mut self, accepted: Accepted) {
         let entry = self.connections.vacant_entry();
         let index = entry.key();
-        let mut stream = Stream::new(accepted.stream);
-        if let Err(error) = stream.register(self.poll.registry(), Token(index)) {
-            return tracing::warn!(%error, "a connection could not be registered and was dropped");
-        }
+        let stream = match Stream::watch(accepted.stream, self.poll.registry(), Token(index)) {
+            Ok(stream) => stream,
+            Err(error) => {
+                return tracing::warn!(%error, "a connection could not be registered and was dropped");
+            }
+        };
         self.generation = self.generation.wrapping_add(1);
         let mut connection = Connection::new(accepted.id, stream, self.generation);
         connection._place = Some(accepted.place);
@@ -241,6 +257,9 @@ impl Shard {
 
     /// Acts on what writing brought about.
     fn settle(&mut self) {
+        for index in self.fanout.take_filled() {
+            self.watch_room(index);
+        }
         while let Some(effect) = self.effects.pop() {
             match effect {
                 Effect::TooSlow(index) => {
@@ -255,6 +274,19 @@ impl Shard {
                 Effect::Gone(index) => self.remove(index),
                 Effect::Relieved(index) => self.unread.push(index),
             }
+        }
+    }
+
+    /// A socket is full: from now on it says when it has room.
+    fn watch_room(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if mem::replace(&mut connection.room_watched, true) {
+            return;
+        }
+        let (registry, token) = (self.poll.registry(), Token(index as usize));
+        if let Err(error) = connection.stream.watch_room(registry, token) {
+            tracing::warn!(%error, "a socket that is full could not be watched");
+            self.effects.push(Effect::Gone(index));
         }
     }
 
@@ -278,6 +310,7 @@ impl Shard {
 
     fn tick(&mut self) {
         let now = self.clock.now;
+        self.doors.drop_late();
         self.hub.handle_tick(now);
         self.carry_out();
         self.counts.members.set(self.hub.members() as u64);

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) seats: Vec<Seat>,
     /// The socket is full; its next writable event ends this.
     pub(crate) blocked: bool,
+    /// Its socket says when it has room again.
+    pub(crate) room_watched: bool,
     /// Bytes of channel logs that its full socket has refused so far: the sum over its seats.
     pub(crate) lag: usize,
     /// How many of its requests the engine has still to answer.
@@ -108,6 +110,7 @@ impl Connection {
             outbox: Outbox::default(),
             seats: Vec::new(),
             blocked: false,
+            room_watched: false,
             lag: 0,
             unanswered: 0,
             awaits_long_answer: false,

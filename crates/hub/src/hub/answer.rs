@@ -11,6 +11,7 @@ use crate::encode;
 use crate::engine::{EngineEvent, Joined};
 use crate::limit::Limit;
 use crate::output::Output;
+use crate::presence::PresenceChange;
 use crate::session::{Member, Session, SessionKey};
 
 impl Hub {
@@ -26,8 +27,8 @@ impl Hub {
             }
             EngineEvent::PresenceChanged { channel, action, member } => {
                 if let Some(&key) = self.names.get(&channel) {
-                    let frame = encode::presence_update(&channel, action, &member);
-                    self.outputs.push_back(Output::AnnouncePresence { channel: key, frame });
+                    let change = PresenceChange { channel, action, member };
+                    self.outputs.push_back(Output::AnnouncePresence { channel: key, change });
                 }
             }
             EngineEvent::Private { session, frame } => {

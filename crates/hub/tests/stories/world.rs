@@ -299,7 +299,8 @@ impl World {
                     self.person(session).listens.remove(&channel);
                 }
                 Output::Publish { channel, publication } => self.publish(channel, &publication),
-                Output::AnnouncePresence { channel, frame } => {
+                Output::AnnouncePresence { channel, change } => {
+                    let frame = change.frame();
                     for person in &mut self.clients {
                         if person.listens.get(&channel).is_some_and(|class| class.presence) {
                             person

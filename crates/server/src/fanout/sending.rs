@@ -139,6 +139,9 @@ impl Fanout {
             Ok(written) => self.account(connection, iter::once(seat), written),
             Err(_) => effects.push(Effect::Gone(visit.connection)),
         }
+        if connection.blocked {
+            self.filled.push(visit.connection);
+        }
     }
 }
 

@@ -2,69 +2,78 @@
 //! one read and one write are all it takes: when a server comes back, everybody does at once.
 //! Everything else is for the HTTP library, refusals too.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, TcpStream};
-use std::sync::Arc;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
 
 use axum::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use httparse::{EMPTY_HEADER, Request, Status};
 
-use super::handshake::{Arrived, admit};
+use super::handshake::{Admission, admit};
 use super::{REALTIME, Reception};
 use crate::metrics::Handshake;
 use crate::peer::PeerAddress;
-use crate::transport::AcceptedStream;
 
 /// What became of a connection's first bytes.
 pub(super) enum Greeting {
-    /// The connection is a shard's now, or gone.
+    /// There are none.
+    Silent,
+    /// They are a handshake, which was answered.
+    Welcome(Welcome),
+    /// The connection is gone.
     Done,
     /// They are for the HTTP library.
-    Http(TcpStream, Vec<u8>),
+    Http(Vec<u8>),
+}
+
+/// A connection whose handshake was answered, and what came right behind that.
+pub(super) struct Welcome {
+    pub(super) admission: Admission,
+    pub(super) received: Vec<u8>,
 }
 
 /// Reads what has come on a new connection, and answers it if it is a plain handshake. `buffer` is as
 /// large as a head may be.
 pub(super) fn greet(
-    mut stream: TcpStream,
+    stream: &mut (impl Read + Write),
     peer: IpAddr,
     reception: &Reception,
     buffer: &mut [u8],
 ) -> Greeting {
-    // It may be that nothing has come yet.
-    let count = stream.read(buffer).unwrap_or_default();
+    let count = match stream.read(buffer) {
+        Ok(0) => return Greeting::Done,
+        Ok(count) => count,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Greeting::Silent,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Greeting::Silent,
+        Err(error) => {
+            tracing::debug!(%error, "a connection was gone at once");
+            return Greeting::Done;
+        }
+    };
     let bytes = &buffer[..count];
     let Some((opening, admission)) = Opening::read(bytes).and_then(|opening| {
         let peer = PeerAddress::of(peer, &opening.headers, &reception.trusted);
         let admission = admit(&reception.front, peer, &opening.uri, &opening.headers).ok()?;
         Some((opening, admission))
     }) else {
-        return Greeting::Http(stream, bytes.to_vec());
+        return Greeting::Http(bytes.to_vec());
     };
-    let mut head = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    let mut head = Vec::with_capacity(ANSWER);
+    head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     for (name, value) in admission.headers() {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             head.extend_from_slice(part);
         }
     }
     head.extend_from_slice(b"\r\n");
-    let front = &reception.front;
+    let metrics = reception.front.node.metrics();
     // Nothing was written before, so there is room for so little.
     if !stream.write(&head).is_ok_and(|count| count == head.len()) {
-        front.node.metrics().handshake(Handshake::Broken);
+        metrics.handshake(Handshake::Broken);
         return Greeting::Done;
     }
-    front.node.metrics().answered(101);
-    let stream = AcceptedStream::Plain(stream);
-    let arrived = Arrived { stream, received: bytes[opening.length..].to_vec() };
-    if admission.has_token() {
-        let front = Arc::clone(front);
-        tokio::spawn(async move { admission.hand_over(arrived, &front).await });
-    } else {
-        admission.hand_over_stranger(arrived, front);
-    }
-    Greeting::Done
+    metrics.answered(101);
+    Greeting::Welcome(Welcome { admission, received: bytes[opening.length..].to_vec() })
 }
 
 /// A request's head that may be a handshake's.
@@ -101,6 +110,8 @@ impl Opening {
     }
 }
 
+/// What an answer takes, but for a token.
+const ANSWER: usize = 160;
 /// What browsers send is far less; more is for the HTTP library to judge.
 const MAX_HEADERS: usize = 64;
 

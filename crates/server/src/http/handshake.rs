@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
-use hub::{Identity, Limit, SessionId};
+use hub::{Identity, Limit};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use protocol::ErrorCode;
@@ -142,30 +142,40 @@ impl Admission {
         if front.expiry == TokenExpiry::Ignore {
             bearer.valid_until = None;
         }
-        self.open(arrived, &front.node, bearer);
-    }
-
-    /// Gives the connection of somebody without a token to its shard.
-    pub(super) fn hand_over_stranger(self, arrived: Arrived, front: &Front) {
-        self.open(arrived, &front.node, Bearer::default());
-    }
-
-    fn open(self, Arrived { stream, received }: Arrived, node: &Node, bearer: Bearer) {
-        let mut id = [0; 16];
-        if let Err(error) = getrandom::fill(&mut id) {
-            return tracing::error!(%error, "there are no random bytes for a session's id");
+        if let Some(accepted) = self.accept(arrived, &front.node, bearer) {
+            front.node.accept(Box::new(accepted));
         }
+    }
+
+    /// The connection of somebody without a token.
+    pub(super) fn of_stranger(self, arrived: Arrived, front: &Front) -> Option<Accepted> {
+        self.accept(arrived, &front.node, Bearer::default())
+    }
+
+    fn accept(
+        self,
+        Arrived { stream, received }: Arrived,
+        node: &Node,
+        bearer: Bearer,
+    ) -> Option<Accepted> {
+        let id = match node.new_id() {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::error!(%error, "there are no random bytes for a session's id");
+                return None;
+            }
+        };
         node.metrics().handshake(Handshake::Accepted);
-        node.accept(Accepted {
+        Some(Accepted {
             stream,
             received,
             connection_hash: self.connection_hash,
-            id: SessionId::from_random(id),
+            id,
             identity: bearer.identity,
             ends: bearer.valid_until,
             token_refused: bearer.refused,
             place: self.place,
-        });
+        })
     }
 }
 

@@ -1,11 +1,11 @@
 //! Where a server listens, and with which certificate.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
 use crate::config::{LimitOptions, ServeConfig};
@@ -125,9 +125,31 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart need not wait for the old connections to be forgotten.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
+    // For all connections, see INHERITS_NODELAY.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
+/// Whether connections send small frames at once because the socket says so that they were accepted from,
+/// which saves a system call for each.
+pub(super) const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_that_small_frames_are_sent_at_once_where_it_is_said_so() {
+        let socket = listen_on(([127, 0, 0, 1], 0).into()).expect("a port is free");
+        let address = socket.local_addr().expect("it has an address");
+        let _client = TcpStream::connect(address).expect("somebody listens");
+        socket.set_nonblocking(false).expect("it can wait");
+        let (accepted, _) = socket.accept().expect("somebody came");
+        assert!(!INHERITS_NODELAY || accepted.nodelay().expect("it says so"));
+    }
+}

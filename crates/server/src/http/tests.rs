@@ -52,6 +52,7 @@ impl Peer {
             handshake_timeout: HANDSHAKE_TIMEOUT,
             tls: None,
             trusted: Arc::default(),
+            runtime: Handle::current(),
             stopped,
         };
         let other = Timed::new(other, WRITE_TIMEOUT);

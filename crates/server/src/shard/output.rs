@@ -50,8 +50,10 @@ impl Shard {
                 Output::Publish { channel, publication } => {
                     self.fanout.publish(channel, &publication);
                 }
-                Output::AnnouncePresence { channel, frame } => {
-                    self.fanout.announce_presence(channel, &frame);
+                Output::AnnouncePresence { channel, change } => {
+                    if self.fanout.is_watched(channel) {
+                        self.fanout.announce_presence(channel, &change.frame());
+                    }
                 }
                 Output::Engine(command) => self.submit(command),
                 Output::Call { call, trigger, input } => {

@@ -12,6 +12,8 @@ use rustls::ServerConnection;
 pub enum AcceptedStream {
     /// Plain TCP.
     Plain(std::net::TcpStream),
+    /// Plain TCP that the shard's poll looks at already.
+    Watched(TcpStream),
     /// TLS over TCP, with the TLS handshake done.
     Tls(std::net::TcpStream, Box<ServerConnection>),
 }
@@ -28,12 +30,30 @@ impl Stream {
     pub(crate) fn new(stream: AcceptedStream) -> Self {
         match stream {
             AcceptedStream::Plain(tcp) => Self::Plain(TcpStream::from_std(tcp)),
+            AcceptedStream::Watched(tcp) => Self::Plain(tcp),
             AcceptedStream::Tls(tcp, tls) => Self::Tls(TcpStream::from_std(tcp), tls),
         }
     }
 
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.tcp().register(registry, token, Interest::READABLE | Interest::WRITABLE)
+    /// Has `registry` say when there is something to read. A socket that it knows already gets this token.
+    pub(crate) fn watch(
+        accepted: AcceptedStream,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let is_known = matches!(accepted, AcceptedStream::Watched(_));
+        let mut stream = Self::new(accepted);
+        match is_known {
+            true => stream.tcp().reregister(registry, token, Interest::READABLE)?,
+            false => stream.tcp().register(registry, token, Interest::READABLE)?,
+        }
+        Ok(stream)
+    }
+
+    /// Has it say too when there is room again. Few sockets are ever full, and one that is not would say so
+    /// at once: a turn of the loop for nothing.
+    pub(crate) fn watch_room(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.tcp().reregister(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {

@@ -5,6 +5,7 @@ mod batches;
 mod content;
 mod continuity;
 mod docs;
+mod doors;
 mod draining;
 mod durability;
 mod endings;
