@@ -262,6 +262,9 @@ impl Writer {
         if !self.written.is_empty() {
             self.unsynced_since.get_or_insert_with(Instant::now);
             self.segment.write(&self.written)?;
+            if !self.waiters.is_empty() {
+                self.segment.make_room()?;
+            }
             self.written.clear();
             self.written.shrink_to(MAX_SPARE_BYTES);
         }
