@@ -22,7 +22,7 @@ use hub::Ledger;
 use protocol::{ChannelName, ErrorCode};
 
 pub(crate) use self::queue::Waiter;
-use self::queue::{Queue, REST, Shared};
+use self::queue::{Queue, REST, Rest, Shared};
 use self::record::Record;
 pub(crate) use self::record::{write_channel, write_forgotten, write_publication};
 use self::segment::{Segment, Segments};
@@ -226,10 +226,11 @@ impl Beginning {
 impl Writer {
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut rested = Instant::now();
+        let mut rest = Rest::until(Instant::now());
         loop {
             let deadline = self.unsynced_since.map(|since| since + MAX_UNSYNCED);
-            let queue = shared.wait(rested, deadline);
+            let queue = shared.wait(rest, deadline);
+            let (begun, served) = (Instant::now(), queue.waiters.len());
             if queue.is_empty() && queue.closed {
                 drop(queue);
                 return self.finish();
@@ -244,7 +245,7 @@ impl Writer {
             {
                 return;
             }
-            rested = Instant::now() + REST;
+            rest = Rest::after((begun, Instant::now()), served, shared.is_awaited());
         }
     }
 
@@ -261,6 +262,9 @@ impl Writer {
         if !self.written.is_empty() {
             self.unsynced_since.get_or_insert_with(Instant::now);
             self.segment.write(&self.written)?;
+            if !self.waiters.is_empty() {
+                self.segment.make_room()?;
+            }
             self.written.clear();
             self.written.shrink_to(MAX_SPARE_BYTES);
         }

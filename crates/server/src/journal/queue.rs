@@ -35,10 +35,37 @@ enum Pace {
     /// It works, and looks at the queue before it waits.
     #[default]
     Works,
+    /// It has synced a moment ago, for several: what the next sync is for comes together meanwhile.
+    Gathers,
     /// It has written a moment ago: what nobody waits for comes together meanwhile.
     Rests,
     /// There was nothing to do.
     Sleeps,
+}
+
+/// Until when the thread leaves alone what is queued.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    /// Even if somebody waits for it.
+    gathered: Instant,
+    /// If nobody does.
+    rested: Instant,
+}
+
+impl Rest {
+    /// None at all.
+    pub(super) fn until(now: Instant) -> Self {
+        Self { gathered: now, rested: now }
+    }
+
+    /// What follows work that began at `begun` for `served` who waited, behind whom `more` wait at `now`.
+    /// A sync costs the same for one and for many, so many share one. Who waits alone, message after
+    /// message, would only wait longer.
+    pub(super) fn after((begun, now): (Instant, Instant), served: usize, more: bool) -> Self {
+        let is_shared = served > 1 || (served == 1 && more);
+        let gathered = if is_shared { begun + GATHERING } else { begun };
+        Self { gathered, rested: now + REST }
+    }
 }
 
 impl Shared {
@@ -82,23 +109,14 @@ impl Shared {
         self.filled.notify_one();
     }
 
-    /// Waits until there is something to do. Until `rested` that is only what is urgent; from then on it
-    /// is anything, and from `deadline` on nothing is waited for.
-    pub(super) fn wait(&self, rested: Instant, deadline: Option<Instant>) -> MutexGuard<'_, Queue> {
-        let rested = deadline.map_or(rested, |deadline| deadline.min(rested));
+    /// Waits until there is something to do: what is not urgent while `rest` lasts is nothing. From
+    /// `deadline` on nothing is waited for.
+    pub(super) fn wait(&self, rest: Rest, deadline: Option<Instant>) -> MutexGuard<'_, Queue> {
         let mut queue = self.queue();
-        while !queue.is_urgent() {
+        loop {
             let now = Instant::now();
-            let is_over = deadline.is_some_and(|deadline| deadline <= now);
-            let until = if now < rested {
-                queue.pace = Pace::Rests;
-                Some(rested)
-            } else if queue.is_empty() && !is_over {
-                queue.pace = Pace::Sleeps;
-                deadline
-            } else {
-                break;
-            };
+            let Some((pace, until)) = queue.idles(now, rest, deadline) else { break };
+            queue.pace = pace;
             queue = match until.map(|until| until - now) {
                 None => self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => {
@@ -109,6 +127,11 @@ impl Shared {
         }
         queue.pace = Pace::Works;
         queue
+    }
+
+    /// Whether somebody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.queue().waiters.is_empty()
     }
 
     /// Waits a moment before the next try, unless there is none but this.
@@ -127,15 +150,37 @@ impl Queue {
         self.records.is_empty() && self.waiters.is_empty()
     }
 
-    /// Whether somebody waits, or so much does that it should not become more.
-    fn is_urgent(&self) -> bool {
-        self.closed || !self.waiters.is_empty() || self.records.len() >= MAX_RESTING_BYTES
+    /// How the thread spends its time from `now` on, and until when, if there is nothing to do for it.
+    fn idles(
+        &self,
+        now: Instant,
+        rest: Rest,
+        deadline: Option<Instant>,
+    ) -> Option<(Pace, Option<Instant>)> {
+        let Rest { gathered, rested } = rest;
+        if self.is_full() || deadline.is_some_and(|deadline| deadline <= now) {
+            None
+        } else if now < gathered {
+            Some((Pace::Gathers, Some(gathered)))
+        } else if !self.waiters.is_empty() {
+            None
+        } else if now < rested {
+            Some((Pace::Rests, Some(deadline.map_or(rested, |deadline| deadline.min(rested)))))
+        } else {
+            self.records.is_empty().then_some((Pace::Sleeps, deadline))
+        }
+    }
+
+    /// Whether so much waits that it should not become more.
+    fn is_full(&self) -> bool {
+        self.closed || self.records.len() >= MAX_RESTING_BYTES
     }
 
     fn wakes(&self) -> bool {
         match self.pace {
             Pace::Works => false,
-            Pace::Rests => self.is_urgent(),
+            Pace::Gathers => self.is_full(),
+            Pace::Rests => self.is_full() || !self.waiters.is_empty(),
             Pace::Sleeps => !self.is_empty(),
         }
     }
@@ -147,6 +192,9 @@ impl std::fmt::Debug for Queue {
     }
 }
 
+/// How long after the beginning of a sync the next one begins, if it is for more than one who waits: an
+/// ack comes that much later at most.
+const GATHERING: Duration = Duration::from_millis(2);
 /// How long the thread rests after it has written: what a crash of the process may cost, of what nobody
 /// waits for.
 pub(super) const REST: Duration = Duration::from_millis(5);
@@ -189,10 +237,11 @@ mod tests {
         // These end although nobody wakes anybody: a rest that is over, one that a deadline ends, and
         // one in which somebody waits.
         let now = Instant::now();
-        assert!(!shared.wait(now, None).is_empty());
-        assert!(!shared.wait(now + hour, Some(now)).is_empty());
+        let long = Rest { gathered: now, rested: now + hour };
+        assert!(!shared.wait(Rest::until(now), None).is_empty());
+        assert!(!shared.wait(long, Some(now)).is_empty());
         shared.fill(|queue| queue.waiters.push(Box::new(|| {})));
-        assert!(!shared.wait(now + hour, None).is_empty());
+        assert!(!shared.wait(long, None).is_empty());
     }
 
     #[test]
@@ -200,7 +249,8 @@ mod tests {
         let (shared, now) = (Shared::default(), Instant::now());
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let queue = shared.wait(now + Duration::from_secs(3_600), None);
+                let rested = now + Duration::from_secs(3_600);
+                let queue = shared.wait(Rest { gathered: now, rested }, None);
                 (queue.records.len(), queue.waiters.len())
             });
             while shared.queue().pace != Pace::Rests {
@@ -211,5 +261,25 @@ mod tests {
             shared.fill(|queue| queue.waiters.push(Box::new(|| {})));
             assert_eq!(thread.join().expect("the thread does not panic"), (1, 1));
         });
+    }
+
+    #[test]
+    fn where_several_wait_they_share_a_sync_and_who_waits_alone_has_one_at_once() {
+        let (begun, now) = (Instant::now(), Instant::now());
+        let mut queue = Queue::default();
+        queue.waiters.push(Box::new(|| {}));
+        let gathers = |queue: &Queue, served, more| {
+            let idles = queue.idles(now, Rest::after((begun, now), served, more), None);
+            idles == Some((Pace::Gathers, Some(begun + GATHERING)))
+        };
+        assert!(gathers(&queue, 2, false) && gathers(&queue, 1, true));
+        assert!(!gathers(&queue, 1, false), "it may be the answer to its last ack");
+        assert!(!gathers(&queue, 0, true), "it came while something else was written");
+        let late = Rest::after((begun, now), 2, true);
+        assert!(queue.idles(begun + GATHERING, late, None).is_none(), "and not for longer");
+        assert!(!wakes(Pace::Gathers, |queue| queue.waiters.push(Box::new(|| {}))));
+        assert!(wakes(Pace::Gathers, |queue| queue.records.resize(MAX_RESTING_BYTES, 0)));
+        queue.closed = true;
+        assert!(!gathers(&queue, 2, true), "the last one waits for nobody");
     }
 }

@@ -1,7 +1,7 @@
 //! The journal's files: numbered, read in order, written at the end of the newest.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::record::{self, Head, Record};
@@ -18,6 +18,8 @@ pub(super) struct Segment {
     pub(super) number: u64,
     file: File,
     pub(super) bytes: u64,
+    /// How far the file reaches: behind what was written are zeros.
+    reach: u64,
 }
 
 impl Segments {
@@ -50,7 +52,7 @@ impl Segments {
 
     /// Hands every whole record of a file to `handle`. Reading ends at the first that is not whole;
     /// the bytes from there on, which are nothing that was ever acknowledged if the file is the
-    /// newest.
+    /// newest. Zeros alone, to the end, are room for more.
     pub(super) fn read(&self, number: u64, mut handle: impl FnMut(Record)) -> io::Result<u64> {
         let file = File::open(self.file(number))?;
         let size = file.metadata()?.len();
@@ -85,7 +87,21 @@ impl Segments {
             handle(record::read(&body).ok_or_else(|| self.foreign(number))?);
             good += (Head::SIZE + body.len()) as u64;
         }
-        Ok(size - good)
+        if self.is_blank(number, good)? { Ok(0) } else { Ok(size - good) }
+    }
+
+    /// Whether a file has nothing but zeros from there on.
+    fn is_blank(&self, number: u64, from: u64) -> io::Result<bool> {
+        let mut file = BufReader::with_capacity(READ_BUFFER, File::open(self.file(number))?);
+        file.seek(SeekFrom::Start(from))?;
+        loop {
+            let bytes = file.fill_buf()?;
+            if bytes.is_empty() || bytes.iter().any(|byte| *byte != 0) {
+                return Ok(bytes.is_empty());
+            }
+            let count = bytes.len();
+            file.consume(count);
+        }
     }
 
     /// Begins a file.
@@ -94,7 +110,8 @@ impl Segments {
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut segment = Segment { number, file: options.open(self.file(number))?, bytes: 0 };
+        let file = options.open(self.file(number))?;
+        let mut segment = Segment { number, file, bytes: 0, reach: 0 };
         segment.write(MAGIC)?;
         // The name of a file is on disk when its directory is.
         self.sync()?;
@@ -166,6 +183,18 @@ impl Segment {
         Ok(())
     }
 
+    /// Lengthens the file by zeros where it ends, so that what is written next takes their place: then a
+    /// sync is about these bytes alone, and not also about the file's length, which the disk keeps
+    /// elsewhere. Nothing is wrong if the disk has no such room.
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
+        if self.bytes >= self.reach {
+            self.file.write_all(&vec![0; ROOM]).ok();
+            self.file.seek(SeekFrom::Start(self.bytes))?;
+            self.reach = self.bytes + ROOM as u64;
+        }
+        Ok(())
+    }
+
     /// Gives back what it takes of the disk.
     pub(super) fn empty(&self) -> io::Result<()> {
         self.file.set_len(0)
@@ -190,4 +219,6 @@ fn read_whole(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
 const MAGIC: &[u8; 8] = b"xano-rt1";
 const SUFFIX: &str = ".journal";
 const INTERRUPTED: &str = "interrupted";
+/// How much a file is lengthened by, in bytes.
+const ROOM: usize = 256 << 10;
 const READ_BUFFER: usize = 1 << 20;

@@ -133,7 +133,9 @@ fn a_journal_torn_or_damaged_at_any_byte_loses_its_end_and_nothing_before() {
     }
     let _ = engine.told(A);
     let file = files(&directory).pop().expect("there is a file");
-    let bytes = fs::read(&file).expect("it can be read");
+    let mut bytes = fs::read(&file).expect("it can be read");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("something is in it");
+    bytes.truncate(end + 1);
     let beginnings: Vec<_> = (0..=3).map(|n| format!("[{}]", whole[..n].join(" "))).collect();
     let mut seen = Vec::new();
     let check = |content: &[u8]| {
@@ -289,6 +291,27 @@ fn where_a_file_was_damaged_nobody_goes_on_as_if_nothing_were_missing() {
     let after = Fixture::open(&copy);
     assert_eq!(after.history(), "[a#1]");
     assert_eq!(missed(&after.resume(&one, &epoch, 1)), Err(ResumeRefusal::EpochChanged));
+}
+
+#[test]
+fn room_that_was_made_for_more_is_no_damage() {
+    let directory = Directory::new();
+    let engine = Fixture::open(&directory);
+    let one = actor(A, 1);
+    let epoch = engine.resume(&one, "none", 0).position.epoch;
+    engine.publish_named(&one, "a");
+    engine.publish_named(&one, "b");
+    let _ = engine.told(A);
+    let copy = Directory::new();
+    let bytes = fs::read(files(&directory).pop().expect("a file")).expect("it can be read");
+    assert!(bytes.ends_with(&[0; 4096]), "there is room");
+    fs::write(copy.path().join("0000000001.journal"), bytes).expect("it is written");
+    // The process had gone on in another file when it ended.
+    fs::write(copy.path().join("0000000002.journal"), b"xano-rt1").expect("it is written");
+    let after = Fixture::open(&copy);
+    assert_eq!(after.history(), "[a#1 b#2]");
+    assert_eq!(missed(&after.resume(&one, &epoch, 1)), Ok(1));
+    assert_eq!(files(&copy).len(), 1, "nothing is kept for somebody to look into");
 }
 
 #[test]
