@@ -1,7 +1,7 @@
 // Says in words why there is no connection, from one attempt of its own.
 
 import { realtimeAddress } from "./address.js";
-import { start } from "./start.js";
+import { channelOf, start } from "./start.js";
 
 /** How long the attempt may take, in milliseconds: a little more than the SDK's own deadline. */
 const PATIENCE = 12_000;
@@ -42,7 +42,7 @@ async function attempt(address, token) {
     try {
       core = start(address, token, false);
       // Whether there is such a channel does not matter: the server says so.
-      core.channel("xano-realtime-doctor", {}).on(take, take);
+      channelOf(core, "xano-realtime-doctor").on(undefined, take, take);
     } catch (error) {
       reject(error);
     }

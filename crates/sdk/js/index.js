@@ -3,7 +3,7 @@
 import { realtimeAddress } from "./address.js";
 import { examine } from "./doctor.js";
 import { RestClient, realtimeToken } from "./rest.js";
-import { start } from "./start.js";
+import { channelOf, start } from "./start.js";
 import { XanoObjectStorage } from "./storage.js";
 
 export * from "./enums.js";
@@ -46,7 +46,7 @@ export class XanoClient extends RestClient {
     const address = realtimeAddress(this.#config);
     const text = `${name}`;
     this.#setToken();
-    return new XanoRealtimeChannel(name, options, () => this.#use(address).channel(text, options));
+    return new XanoRealtimeChannel(name, options, () => channelOf(this.#use(address), text, options));
   }
 
   hasRealtimeAuthToken() {
@@ -77,7 +77,7 @@ export class XanoClient extends RestClient {
   #use(address) {
     if (!this.#core) {
       this.#core = start(address, this.#token, this.#provider !== null);
-      this.#tellProvider();
+      if (this.#provider) this.#tellProvider();
     }
     return this.#core;
   }
@@ -147,12 +147,14 @@ export class XanoRealtimeChannel {
       if (signal.aborted) return this;
       signal.addEventListener("abort", () => this.off(...args), { once: true });
     }
-    this.#use().on(...args);
+    const [action, listener, onError] = told(args);
+    if (!listener && !onError) throw new TypeError("on() needs a function to call");
+    this.#use().on(action, listener, onError);
     return this;
   }
 
   off(...args) {
-    this.#core?.off(...args);
+    this.#core?.off(...told(args));
     return this;
   }
 
@@ -248,6 +250,12 @@ export class XanoRealtimeClient {
   history() {
     this.#core.send(null, { channel: this.#channel, socketId: this.socketId });
   }
+}
+
+/** What `(action, listener, onError?)` or `(listener, onError?)` says; what is no function is not there. */
+function told(args) {
+  const [action, ...listeners] = typeof args[0] === "string" ? args : [undefined, ...args];
+  return [action, ...listeners.map((listener) => (typeof listener === "function" ? listener : undefined))];
 }
 
 /** Messages are named by what nobody can guess: whoever knows the name could take the message's place. */

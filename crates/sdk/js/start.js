@@ -4,6 +4,13 @@ import { load } from "loader";
 import { Client } from "./core.js";
 import { coded } from "./fault.js";
 
+/** A channel of that core, by the options that applications give; what is null counts as not given. */
+export function channelOf(core, name, options) {
+  const { history, presence, queueOfflineActions, idleTimeout } = options ?? {};
+  const idle = typeof idleTimeout === "number" ? idleTimeout : 0;
+  return core.channel(name, !!history, !!presence, !!(queueOfflineActions ?? true), idle);
+}
+
 /**
  * The core of a client whose connections go to `address`. Its first socket connects while the module is
  * compiled and started, which takes about as long, unless the application is asked for the token.
@@ -24,13 +31,12 @@ export function start(address, token, asks) {
     ahead = undefined;
   });
   load();
-  const core = new Client((token) => {
+  const connect = (token) => {
     const socket = ahead ?? open(token);
     ahead = undefined;
     return socket;
-  });
-  core.setToken(token);
-  return core;
+  };
+  return new Client(connect, token);
 }
 
 const NO_WEBSOCKET = "There is no WebSocket here. Node.js before version 22 has none: set globalThis.WebSocket first, to the one of the package `ws` for example.";

@@ -28,7 +28,9 @@ use self::frame::Asked;
 use self::page::Page;
 use self::socket::Socket;
 use self::timer::Timer;
-use crate::{ChannelId, ChannelOptions, Client, ConnectionId, Continuity, Event, Moment, Output};
+use crate::{
+    ChannelId, ChannelOptions, Client, ConnectionId, Continuity, Event, Listener, Moment, Output,
+};
 
 /// One application's realtime connection, as `js/` sees it.
 #[wasm_bindgen(js_name = Client)]
@@ -49,13 +51,24 @@ pub struct WebChannel {
 impl WebClient {
     /// `connect` makes a socket, given who it is for; nothing connects yet.
     #[wasm_bindgen(constructor)]
-    pub fn new(connect: Function) -> Self {
-        Self(Rc::new(Core::new(connect)))
+    pub fn new(connect: Function, token: Option<String>) -> Self {
+        let core = Core::new(connect);
+        core.client.borrow_mut().set_token(token);
+        Self(Rc::new(core))
     }
 
-    /// A channel object; nothing connects before it is used.
-    pub fn channel(&self, name: String, options: &JsValue) -> WebChannel {
-        let options = read::channel_options(options);
+    /// A channel object; nothing connects before it is used. Idle for less than a millisecond is for ever.
+    pub fn channel(
+        &self,
+        name: String,
+        history: bool,
+        presence: bool,
+        queue_offline_actions: bool,
+        idle_timeout: f64,
+    ) -> WebChannel {
+        let idle_timeout =
+            Some(idle_timeout as u64).filter(|millis| *millis > 0).unwrap_or(u64::MAX);
+        let options = ChannelOptions { history, presence, queue_offline_actions, idle_timeout };
         WebChannel { core: self.0.clone(), name, options, id: Cell::new(None) }
     }
 
@@ -104,20 +117,21 @@ impl WebClient {
 
 #[wasm_bindgen(js_class = Channel)]
 impl WebChannel {
-    /// `(action, listener, onError?)` or `(listener, onError?)`.
-    pub fn on(&self, first: &JsValue, second: JsValue, third: JsValue) -> Result<(), JsValue> {
-        let listener = read::listener(first, second, third);
-        if listener.on_action.is_none() && listener.on_error.is_none() {
-            return Err(js_sys::TypeError::new("on() needs a function to call").into());
-        }
+    /// Adds a listener.
+    pub fn on(
+        &self,
+        action: Option<String>,
+        on_action: Option<Function>,
+        on_error: Option<Function>,
+    ) {
         let id = self.used();
+        let listener = Listener { action, on_action, on_error };
         self.core.call(|client, _| client.listen(id, listener));
-        Ok(())
     }
 
     /// Ends what `on` began with the same action and listener.
-    pub fn off(&self, first: &JsValue, second: JsValue) {
-        let listener = read::listener(first, second, JsValue::UNDEFINED);
+    pub fn off(&self, action: Option<String>, on_action: Option<Function>) {
+        let listener = Listener { action, on_action, on_error: None };
         if let Some(id) = self.id.get() {
             self.core.client.borrow_mut().unlisten(id, &listener);
         }
@@ -245,6 +259,8 @@ impl Core {
         if !self.delivering.replace(true) {
             self.deliver();
         }
+        // Before the first report there is nothing that the page's signs would change.
+        Page::set(self, self.client.borrow().is_active());
     }
 
     /// Tells the client what the socket knows before it says so.
@@ -264,7 +280,9 @@ impl Core {
             (client.poll_timeout(), client.is_active())
         };
         Timer::set(self, due);
-        Page::set(self, active);
+        if !active {
+            Page::set(self, false);
+        }
     }
 
     /// Apart from `drain`, which passes here only now and then but for every frame.

@@ -130,10 +130,12 @@ export class Server {
   }
 }
 
-/** A thread that has been told to stop still takes what comes until it does. Systems without `/proc` do not tell. */
+/** A thread that has been told to stop still takes what comes until it does, unless it ends. Systems without
+ * `/proc` do not tell. */
 async function isStopped(pid) {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
-  const states = threads.map(async (thread) => /\) T /.test(await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8")));
+  const stat = (thread) => readFile(`/proc/${pid}/task/${thread}/stat`, "utf8").catch(() => null);
+  const states = threads.map(async (thread) => /\) T |^null$/.test(await stat(thread)));
   return (await Promise.all(states)).every(Boolean);
 }
 

@@ -1,39 +1,12 @@
-//! What comes in: options and what frames mean, read field by field.
+//! What frames mean, read field by field.
 //!
 //! Not by serde: its error texts alone, which nobody would see, make the module half as big again.
 
-use js_sys::{Array, Function, Reflect};
+use js_sys::{Array, Reflect};
 use protocol::{Action, PresenceAction, PresenceFull, PresenceUpdate, Resume};
 use wasm_bindgen::prelude::*;
 
-use crate::{ChannelOptions, Joined, Listener, Member, News, PingInterval, Refused};
-
-/// The options of a channel. A flag that is set to anything counts as JavaScript has it; one that
-/// is not set keeps its default.
-pub(super) fn channel_options(value: &JsValue) -> ChannelOptions {
-    let flag = |name, default| {
-        let flag = field(value, name);
-        if flag.is_undefined() { default } else { flag.is_truthy() }
-    };
-    let usual = ChannelOptions::default();
-    ChannelOptions {
-        history: flag("history", usual.history),
-        presence: flag("presence", usual.presence),
-        queue_offline_actions: flag("queueOfflineActions", usual.queue_offline_actions),
-        idle_timeout: number(&field(value, "idleTimeout"))
-            .filter(|millis| *millis > 0)
-            .unwrap_or(u64::MAX),
-    }
-}
-
-/// What `on` and `off` are called with: `(action, listener, onError?)` or `(listener, onError?)`.
-pub(super) fn listener(first: &JsValue, second: JsValue, third: JsValue) -> Listener<Function> {
-    let (action, on_action, on_error) = match first.as_string() {
-        Some(action) => (Some(action), second, third),
-        None => (None, first.clone(), second),
-    };
-    Listener { action, on_action: on_action.dyn_into().ok(), on_error: on_error.dyn_into().ok() }
-}
+use crate::{Joined, Member, News, PingInterval, Refused};
 
 /// What a frame means. Of most frames, which are for the listeners alone, nothing is read.
 pub(super) fn news(action: Option<Action>, frame: &JsValue) -> News<JsValue> {
