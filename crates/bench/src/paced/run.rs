@@ -60,8 +60,8 @@ pub(crate) fn run(server: &Running, streams: &[Stream], seconds: f64) -> Result<
         crowd.put_first(lanes[0].readers.clone())?;
     }
     // It is over for the alarm when this is.
-    let _alarm = Alarm::set(crowd.waker()?, &lanes);
     let (start, warm_up) = (Instant::now(), warm_up(seconds));
+    let _alarm = Alarm::set(crowd.waker()?, &lanes, start);
     let mut measured: Option<(Clock, Used)> = None;
     let (mut last, mut next_look, mut largest) = (start, start, 0.0_f64);
     loop {
@@ -183,32 +183,37 @@ impl Lane {
 }
 
 /// Wakes the load when a message is due, more exactly than a poll's timeout in whole milliseconds.
-struct Alarm(Arc<AtomicBool>);
+struct Alarm(Arc<Bell>);
+
+/// Outlives the thread that rings it: what ends with its last ring may not be heard.
+struct Bell {
+    waker: Waker,
+    is_over: AtomicBool,
+}
 
 impl Alarm {
-    fn set(waker: Waker, lanes: &[Lane]) -> Self {
+    fn set(waker: Waker, lanes: &[Lane], start: Instant) -> Self {
         let mut due: Vec<Duration> =
             lanes.iter().flat_map(|lane| (0..lane.all).map(|message| lane.due(message))).collect();
         due.sort_unstable();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&is_over);
-        let start = Instant::now();
+        let bell = Arc::new(Bell { waker, is_over: AtomicBool::new(false) });
+        let rung = Arc::clone(&bell);
         thread::spawn(move || {
             for due in due {
                 thread::sleep(due.saturating_sub(start.elapsed()));
                 // Without the alarm a message is at most a tick late.
-                if flag.load(Ordering::Relaxed) || waker.wake().is_err() {
+                if rung.is_over.load(Ordering::Relaxed) || rung.waker.wake().is_err() {
                     break;
                 }
             }
         });
-        Self(is_over)
+        Self(bell)
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_over.store(true, Ordering::Relaxed);
     }
 }
 
