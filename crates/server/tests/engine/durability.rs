@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hub::{EngineCommand, EngineEvent, Joined};
 use protocol::{RequestId, Resume, ResumeRefusal};
@@ -274,20 +275,10 @@ fn a_start_that_fails_after_a_crash_costs_nothing_and_neither_does_the_next() {
 
 #[test]
 fn where_a_file_was_damaged_nobody_goes_on_as_if_nothing_were_missing() {
-    let directory = Directory::new();
-    let engine = Fixture::open(&directory);
-    let one = actor(A, 1);
-    let epoch = engine.resume(&one, "none", 0).position.epoch;
-    engine.publish_named(&one, "a");
-    engine.publish_named(&one, "b");
-    let _ = engine.told(A);
-    let copy = Directory::new();
-    let mut bytes = fs::read(files(&directory).pop().expect("a file")).expect("it can be read");
+    let (one, epoch, mut bytes) = two_kept();
     let place = bytes.windows(3).rposition(|bytes| bytes == b"\"b\"").expect("b is there");
     bytes[place] ^= 1;
-    fs::write(copy.path().join("0000000001.journal"), bytes).expect("it is written");
-    // The process had gone on in another file when it ended.
-    fs::write(copy.path().join("0000000002.journal"), b"xano-rt1").expect("it is written");
+    let copy = gone_on_behind(&bytes);
     let after = Fixture::open(&copy);
     assert_eq!(after.history(), "[a#1]");
     assert_eq!(missed(&after.resume(&one, &epoch, 1)), Err(ResumeRefusal::EpochChanged));
@@ -295,6 +286,17 @@ fn where_a_file_was_damaged_nobody_goes_on_as_if_nothing_were_missing() {
 
 #[test]
 fn room_that_was_made_for_more_is_no_damage() {
+    let (one, epoch, bytes) = two_kept();
+    assert!(bytes.ends_with(&[0; 4096]), "there is room");
+    let copy = gone_on_behind(&bytes);
+    let after = Fixture::open(&copy);
+    assert_eq!(after.history(), "[a#1 b#2]");
+    assert_eq!(missed(&after.resume(&one, &epoch, 1)), Ok(1));
+    assert_eq!(files(&copy).len(), 1, "nothing is kept for somebody to look into");
+}
+
+/// Who is a member, in which epoch, and a file in which two of its messages are.
+fn two_kept() -> (Actor, Arc<str>, Vec<u8>) {
     let directory = Directory::new();
     let engine = Fixture::open(&directory);
     let one = actor(A, 1);
@@ -302,16 +304,16 @@ fn room_that_was_made_for_more_is_no_damage() {
     engine.publish_named(&one, "a");
     engine.publish_named(&one, "b");
     let _ = engine.told(A);
-    let copy = Directory::new();
     let bytes = fs::read(files(&directory).pop().expect("a file")).expect("it can be read");
-    assert!(bytes.ends_with(&[0; 4096]), "there is room");
-    fs::write(copy.path().join("0000000001.journal"), bytes).expect("it is written");
-    // The process had gone on in another file when it ended.
-    fs::write(copy.path().join("0000000002.journal"), b"xano-rt1").expect("it is written");
-    let after = Fixture::open(&copy);
-    assert_eq!(after.history(), "[a#1 b#2]");
-    assert_eq!(missed(&after.resume(&one, &epoch, 1)), Ok(1));
-    assert_eq!(files(&copy).len(), 1, "nothing is kept for somebody to look into");
+    (one, epoch, bytes)
+}
+
+/// What a process left behind that had gone on in another file when it ended.
+fn gone_on_behind(bytes: &[u8]) -> Directory {
+    let directory = Directory::new();
+    fs::write(directory.path().join("0000000001.journal"), bytes).expect("it is written");
+    fs::write(directory.path().join("0000000002.journal"), b"xano-rt1").expect("it is written");
+    directory
 }
 
 #[test]
