@@ -44,7 +44,7 @@ pub enum Visitor {
     Entered(Box<Accepted>),
     /// It has said nothing yet.
     Silent(Box<dyn Guest>),
-    /// Somebody else sees to it.
+    /// Somebody who is gone, or whom somebody else sees to.
     SentOn,
     /// Nobody. The socket says when somebody comes.
     Nobody,

@@ -6,11 +6,13 @@ mod handshake;
 mod listener;
 mod timed;
 
+use std::io;
 use std::mem;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use self::door::FrontDoor;
 use self::handshake::realtime;
@@ -206,21 +208,19 @@ fn keep_accepting(loops: &mut JoinSet<()>, socket: StdListener, reception: &Arc<
 }
 
 async fn accept(socket: &TcpListener, reception: &Reception) {
-    let mut failing = false;
+    let mut failing = Failing::default();
     let mut permit = reception.permit().await;
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                if mem::take(&mut failing) {
-                    tracing::info!("connections are accepted again");
-                }
+                failing.note_success();
                 let peer = peer.ip();
                 if !INHERITS_NODELAY && let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection was gone at once");
                     continue;
                 }
                 let stream = Timed::new(stream, WRITE_TIMEOUT);
-                let served = serve_connection(stream, peer, reception.clone());
+                let served = serve_connection(stream, (peer, None), reception.clone());
                 tokio::spawn(async move {
                     served.await;
                     drop(permit);
@@ -228,24 +228,47 @@ async fn accept(socket: &TcpListener, reception: &Reception) {
                 permit = reception.permit().await;
             }
             Err(error) => {
-                // Most likely there are no file descriptors left; some come back in a moment.
-                if !mem::replace(&mut failing, true) {
-                    tracing::warn!(%error, "connections cannot be accepted; it is tried again and again");
-                }
+                failing.note(&error);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn serve_connection(stream: Timed<TcpStream>, peer: IpAddr, reception: Reception) {
+/// Whether the last try to accept somebody has failed, which is said once.
+#[derive(Debug, Default)]
+struct Failing(bool);
+
+impl Failing {
+    /// Most likely there are no file descriptors left; some come back in a moment.
+    fn note(&mut self, error: &io::Error) {
+        if !mem::replace(&mut self.0, true) {
+            tracing::warn!(%error, "connections cannot be accepted; it is tried again and again");
+        }
+    }
+
+    fn note_success(&mut self) {
+        if mem::take(&mut self.0) {
+            tracing::info!("connections are accepted again");
+        }
+    }
+}
+
+/// A peer's connection. Its first head has to have come when it is `due`, where something is.
+async fn serve_connection(
+    stream: Timed<TcpStream>,
+    (peer, due): (IpAddr, Option<Instant>),
+    reception: Reception,
+) {
     let node = Arc::clone(&reception.front.node);
     let metrics = node.metrics();
     let patience = reception.handshake_timeout;
     let result = match reception.tls.clone() {
-        None => serve_http(stream, peer, reception).await,
+        None => serve_http(stream, (peer, due), reception).await,
         Some(tls) => match timeout(patience, tls.acceptor().accept(stream.into_parts().0)).await {
-            Ok(Ok(stream)) => serve_http(Timed::new(stream, WRITE_TIMEOUT), peer, reception).await,
+            Ok(Ok(stream)) => {
+                serve_http(Timed::new(stream, WRITE_TIMEOUT), (peer, None), reception).await
+            }
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {
                 metrics.limit_reached(Limit::HandshakeTime);
@@ -264,13 +287,21 @@ async fn serve_connection(stream: Timed<TcpStream>, peer: IpAddr, reception: Rec
 }
 
 /// Serves the requests of a connection; each carries the [`PeerAddress`] of who sent it.
-async fn serve_http<S>(stream: Timed<S>, peer: IpAddr, reception: Reception) -> hyper::Result<()>
+async fn serve_http<S>(
+    stream: Timed<S>,
+    (peer, due): (IpAddr, Option<Instant>),
+    reception: Reception,
+) -> hyper::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
     let Reception { router, front, trusted, mut stopped, handshake_timeout, .. } = reception;
     let router = TowerToHyperService::new(router);
+    let node = Arc::clone(&front.node);
+    let begun = Arc::new(AtomicBool::new(false));
+    let has_begun = Arc::clone(&begun);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        has_begun.store(true, Ordering::Relaxed);
         let peer = PeerAddress::of(peer, request.headers(), &trusted);
         request.extensions_mut().insert(peer);
         let (answer, front) = (router.call(request), Arc::clone(&front));
@@ -289,10 +320,21 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    tokio::select! {
-        result = &mut connection => return result,
-        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    let mut due = due;
+    loop {
+        tokio::select! {
+            result = &mut connection => return result,
+            _ = stopped.changed() => break,
+            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
+                due = None;
+                if !begun.load(Ordering::Relaxed) {
+                    node.metrics().limit_reached(Limit::HandshakeTime);
+                    return Ok(());
+                }
+            }
+        }
     }
+    connection.as_mut().graceful_shutdown();
     connection.await
 }
 

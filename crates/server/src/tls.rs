@@ -1,4 +1,4 @@
-//! Certificates from files to what the accepting thread needs, at the start and again when told.
+//! Certificates from files to what answers TLS handshakes, at the start and again when told.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 //! door, and all else is for the HTTP library.
 
 use std::io;
-use std::mem;
 use std::net::{IpAddr, TcpStream as StdStream};
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +17,7 @@ use super::greeting::{Greeting, Welcome, greet};
 use super::handshake::Arrived;
 use super::listener::INHERITS_NODELAY;
 use super::timed::Timed;
-use super::{ACCEPT_PAUSE, MAX_HEAD, Reception, WRITE_TIMEOUT, serve_connection};
+use super::{ACCEPT_PAUSE, Failing, MAX_HEAD, Reception, WRITE_TIMEOUT, serve_connection};
 use crate::door::{Door, Guest, Visitor};
 use crate::transport::AcceptedStream;
 
@@ -29,8 +28,7 @@ pub(super) struct FrontDoor {
     reception: Arc<Reception>,
     /// For the next one who is not a plain handshake at once.
     permit: Option<OwnedSemaphorePermit>,
-    /// The last try to accept somebody has failed.
-    failing: bool,
+    failing: Failing,
 }
 
 /// Who may have opened a connection only to be quick later, as browsers do.
@@ -59,7 +57,7 @@ impl FrontDoor {
             socket: TcpListener::from_std(socket.try_clone()?),
             reception: Arc::clone(reception),
             permit: None,
-            failing: false,
+            failing: Failing::default(),
         })
     }
 
@@ -93,9 +91,7 @@ impl Door for FrontDoor {
                 return Visitor::Shut;
             }
         };
-        if mem::take(&mut self.failing) {
-            tracing::info!("connections are accepted again");
-        }
+        self.failing.note_success();
         if !INHERITS_NODELAY && let Err(error) = comer.stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection was gone at once");
             return Visitor::SentOn;
@@ -110,7 +106,8 @@ impl Door for FrontDoor {
             })),
             Greeting::Http(received) => {
                 let Comer { stream, peer } = comer;
-                serve((stream.into(), received), peer, Arc::clone(reception), self.permit.take());
+                let permit = self.permit.take();
+                serve((stream.into(), received), (peer, None), Arc::clone(reception), permit);
                 Visitor::SentOn
             }
             Greeting::Done => Visitor::SentOn,
@@ -121,16 +118,13 @@ impl Door for FrontDoor {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        // Most likely there are no file descriptors left; some come back in a moment.
-        if !mem::replace(&mut self.failing, true) {
-            tracing::warn!(%error, "connections cannot be accepted; it is tried again and again");
-        }
+        self.failing.note(error);
     }
 
     fn stay_shut(mut self: Box<Self>) {
         let runtime = self.reception.runtime.clone();
         runtime.spawn(async move {
-            if self.failing {
+            if self.failing.0 {
                 sleep(ACCEPT_PAUSE).await;
             }
             if self.permit.is_none() {
@@ -182,15 +176,17 @@ impl Guest for SilentGuest {
 impl SilentGuest {
     /// Goes to the HTTP library with what it has said.
     fn leave(self, received: Vec<u8>, registry: &Registry) {
-        let Self { comer: Comer { stream, peer }, reception, permit, .. } = self;
-        serve((forget(stream, registry), received), peer, reception, permit);
+        let Self { comer: Comer { stream, peer }, reception, permit, since } = self;
+        let due = since + reception.handshake_timeout;
+        serve((forget(stream, registry), received), (peer, Some(due)), reception, permit);
     }
 }
 
-/// Has a connection served by the HTTP library that begins with these bytes.
+/// Has a connection served by the HTTP library that begins with these bytes, and has until then for its
+/// first head, if it is not to have all its time from now on.
 fn serve(
     (stream, received): (StdStream, Vec<u8>),
-    peer: IpAddr,
+    (peer, due): (IpAddr, Option<Instant>),
     reception: Arc<Reception>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
@@ -198,7 +194,7 @@ fn serve(
         match HttpStream::from_std(stream) {
             Ok(stream) => {
                 let stream = Timed::new(stream, WRITE_TIMEOUT).after(received);
-                serve_connection(stream, peer, Reception::clone(&reception)).await;
+                serve_connection(stream, (peer, due), Reception::clone(&reception)).await;
             }
             Err(error) => tracing::debug!(%error, "a connection was gone at once"),
         }

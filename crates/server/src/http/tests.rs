@@ -56,7 +56,8 @@ impl Peer {
             stopped,
         };
         let other = Timed::new(other, WRITE_TIMEOUT);
-        let served = tokio::spawn(serve_http(other, IpAddr::from([127, 0, 0, 1]), reception));
+        let served =
+            tokio::spawn(serve_http(other, (IpAddr::from([127, 0, 0, 1]), None), reception));
         Self { stream, served, stop, node }
     }
 

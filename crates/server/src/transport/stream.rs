@@ -7,7 +7,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::ServerConnection;
 
-/// A socket on its way from the accepting thread to its shard.
+/// A socket on its way to its shard.
 #[derive(Debug)]
 pub enum AcceptedStream {
     /// Plain TCP.

@@ -1,6 +1,6 @@
 //! Who comes in and says nothing at first, as browsers do that want to be quick later.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -92,6 +92,25 @@ fn who_stays_silent_is_let_go_and_was_counted_among_those_who_come() {
     }
     assert!(server.reached("handshakes") >= 1);
     assert!(server.reached("handshake_time") >= 4);
+}
+
+#[test]
+fn a_silence_is_taken_off_the_time_for_a_head() {
+    let server = server(1, |config| config.limits.handshake_timeout = Duration::from_secs(3));
+    let half = &handshake(HASH, "")[..40];
+    let [mut early] = silent(&server, 1).try_into().expect("one");
+    // Nothing is to be heard in most of its time.
+    early.set_read_timeout(Some(Duration::from_secs(2))).expect("it can be set");
+    assert!(early.read(&mut [0]).is_err(), "it is waited for");
+    let mut late = server.tcp();
+    say(&mut early, half);
+    say(&mut late, half);
+    early.set_read_timeout(Some(Duration::from_secs(60))).expect("it can be set");
+    assert_eq!(early.read(&mut [0]).expect("the server ends it in order"), 0);
+    late.set_nonblocking(true).expect("it can be set");
+    let error = late.read(&mut [0]).expect_err("it has as long as the other one had");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(server.reached("handshake_time"), 1);
 }
 
 #[test]
