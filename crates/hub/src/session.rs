@@ -77,6 +77,9 @@ pub(crate) struct Session {
 }
 
 impl SessionId {
+    /// The length of its text.
+    const TEXT: usize = 22;
+
     /// An id from 16 bytes that nobody can guess.
     pub const fn from_random(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -91,7 +94,7 @@ impl SessionId {
 
 impl std::fmt::Display for SessionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+        f.write_str(BASE64URL_NOPAD.encode_mut_str(&self.0, &mut [0; Self::TEXT]))
     }
 }
 

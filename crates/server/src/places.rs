@@ -25,7 +25,8 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
-    address: Option<IpAddr>,
+    /// Boxed because few nodes count addresses, and every connection has a place.
+    address: Option<Box<IpAddr>>,
 }
 
 impl Places {
@@ -52,7 +53,7 @@ impl Places {
                 return Err(Limit::ConnectionsPerAddress);
             }
             *taken += 1;
-            place.address = Some(address);
+            place.address = Some(Box::new(address));
         }
         Ok(place)
     }
@@ -75,8 +76,8 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(address) = self.address
-            && let Entry::Occupied(mut taken) = self.places.addresses().entry(address)
+        if let Some(address) = self.address.take()
+            && let Entry::Occupied(mut taken) = self.places.addresses().entry(*address)
         {
             *taken.get_mut() -= 1;
             if *taken.get() == 0 {

@@ -5,6 +5,7 @@ mod stream;
 
 use hub::{AudienceClass, ChannelKey, Identity, SessionId};
 use protocol::ErrorCode;
+use smallvec::SmallVec;
 
 use crate::fanout::Effect;
 use crate::places::Place;
@@ -33,23 +34,20 @@ pub struct Accepted {
     pub token_refused: Option<ErrorCode>,
 }
 
-/// A connection as its shard keeps it.
+/// A connection as its shard keeps it. Where each message goes to other connections than the last one, none
+/// of them is in the processor's cache: all that a visit needs is in one line of it, the first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Connection {
-    /// What its session is called by others, and in the log.
-    pub(crate) id: SessionId,
     pub(crate) stream: Stream,
-    pub(crate) generation: u32,
-    pub(crate) decoder: frame::Decoder,
     pub(crate) outbox: Outbox,
-    /// Where it reads channel logs, by channel.
-    pub(crate) seats: Vec<Seat>,
+    /// Where it reads channel logs, by channel. Most are in one channel.
+    pub(crate) seats: SmallVec<[Seat; 1]>,
+    pub(crate) state: State,
     /// The socket is full; its next writable event ends this.
     pub(crate) blocked: bool,
     /// Its socket says when it has room again.
     pub(crate) room_watched: bool,
-    /// Bytes of channel logs that its full socket has refused so far: the sum over its seats.
-    pub(crate) lag: usize,
     /// How many of its requests the engine has still to answer.
     pub(crate) unanswered: u8,
     /// One of those answers may be long.
@@ -60,10 +58,25 @@ pub(crate) struct Connection {
     pub(crate) stalled: bool,
     /// Whether it is on the list of connections with something of their own to write.
     pub(crate) listed: bool,
-    pub(crate) state: State,
+    // What a read needs besides.
+    pub(crate) generation: u32,
+    /// What has come of a frame or message that has not come whole.
+    pub(crate) incomplete: Option<Box<frame::Decoder>>,
+    /// Bytes of channel logs that its full socket has refused so far: the sum over its seats.
+    pub(crate) lag: usize,
+    /// What its session is called by others, and in the log.
+    pub(crate) id: SessionId,
     /// Given back when the connection goes.
     pub(crate) _place: Option<Place>,
 }
+
+// mio's sockets are larger where their use is checked.
+#[cfg(not(debug_assertions))]
+const _: () = {
+    assert!(std::mem::offset_of!(Connection, generation) == 64);
+    // A slab tells its free entries by values that `state` never has, so that it need not look further.
+    assert!(size_of::<Option<Connection>>() == 128);
+};
 
 /// How far a connection is from its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,7 +105,10 @@ pub(crate) struct Seat {
 
 /// Bytes for one connection alone. Owns memory only while some wait.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Outbox(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
     bytes: Vec<u8>,
     written: usize,
     /// Bytes that nobody asked for: so many at most, and all of them before `owed_end`.
@@ -103,21 +119,21 @@ pub(crate) struct Outbox {
 impl Connection {
     pub(crate) fn new(id: SessionId, stream: Stream, generation: u32) -> Self {
         Self {
-            id,
             stream,
-            generation,
-            decoder: frame::Decoder::default(),
             outbox: Outbox::default(),
-            seats: Vec::new(),
+            seats: SmallVec::new(),
+            state: State::Open,
             blocked: false,
             room_watched: false,
-            lag: 0,
             unanswered: 0,
             awaits_long_answer: false,
             held: false,
             stalled: false,
             listed: false,
-            state: State::Open,
+            generation,
+            incomplete: None,
+            lag: 0,
+            id,
             _place: None,
         }
     }
@@ -154,47 +170,55 @@ impl Connection {
 impl Outbox {
     /// Appends what `write` writes.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.bytes);
+        write(&mut self.0.get_or_insert_default().bytes);
     }
 
     /// Appends what `write` writes, which the connection did not ask for.
     pub(crate) fn push_owed(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let (owed, before) = (self.owed(), self.bytes.len());
-        write(&mut self.bytes);
-        self.owed = owed + self.bytes.len() - before;
-        self.owed_end = self.bytes.len();
+        let waiting = self.0.get_or_insert_default();
+        let (owed, before) = (waiting.owed(), waiting.bytes.len());
+        write(&mut waiting.bytes);
+        waiting.owed = owed + waiting.bytes.len() - before;
+        waiting.owed_end = waiting.bytes.len();
     }
 
     /// How much of what waits nobody asked for, at most.
     pub(crate) fn owed(&self) -> usize {
-        self.owed.min(self.owed_end.saturating_sub(self.written))
+        self.0.as_ref().map_or(0, |waiting| waiting.owed())
     }
 
     /// What waits.
     pub(crate) fn pending(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        self.0.as_ref().map_or(&[], |waiting| &waiting.bytes[waiting.written..])
     }
 
     /// Drops the first `count` bytes of what waits, because they were written.
     pub(crate) fn advance(&mut self, count: usize) {
-        self.written += count;
-        if self.written == self.bytes.len() {
-            *self = Self::default();
-        } else if self.written > self.bytes.len() / 2 {
+        let Some(waiting) = &mut self.0 else { return };
+        waiting.written += count;
+        if waiting.written == waiting.bytes.len() {
+            self.0 = None;
+        } else if waiting.written > waiting.bytes.len() / 2 {
             // A client may for ever be a little behind: what it has read must go all the same.
-            self.owed = self.owed();
-            self.owed_end = self.owed_end.saturating_sub(self.written);
-            self.bytes.drain(..self.written);
-            self.written = 0;
+            waiting.owed = waiting.owed();
+            waiting.owed_end = waiting.owed_end.saturating_sub(waiting.written);
+            waiting.bytes.drain(..waiting.written);
+            waiting.written = 0;
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.pending().is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.pending().len()
+    }
+}
+
+impl Waiting {
+    fn owed(&self) -> usize {
+        self.owed.min(self.owed_end.saturating_sub(self.written))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use httparse::{EMPTY_HEADER, Request, Status};
@@ -85,9 +86,11 @@ struct Opening {
 
 impl Opening {
     fn read(bytes: &[u8]) -> Option<Self> {
+        // Parts of one copy, and not a copy of each.
+        let head = Bytes::copy_from_slice(bytes);
         let mut fields = [EMPTY_HEADER; MAX_HEADERS];
         let mut request = Request::new(&mut fields);
-        let Ok(Status::Complete(length)) = request.parse(bytes) else { return None };
+        let Ok(Status::Complete(length)) = request.parse(&head) else { return None };
         let path = request.path?;
         if request.method != Some("GET")
             || request.version != Some(1)
@@ -95,11 +98,11 @@ impl Opening {
         {
             return None;
         }
-        let uri = path.parse().ok()?;
+        let uri = Uri::from_maybe_shared(head.slice_ref(path.as_bytes())).ok()?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         for field in request.headers {
             let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-            headers.append(name, HeaderValue::from_bytes(field.value).ok()?);
+            headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?);
         }
         let has_body = [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT];
         has_body.iter().all(|name| !headers.contains_key(name)).then_some(Self {

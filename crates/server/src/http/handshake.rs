@@ -281,11 +281,15 @@ fn handshake_answer(headers: &HeaderMap) -> Option<HeaderValue> {
     let right =
         has(CONNECTION, "upgrade") && has(UPGRADE, "websocket") && has(SEC_WEBSOCKET_VERSION, "13");
     let key = headers.get(SEC_WEBSOCKET_KEY)?;
-    if !right || BASE64.decode(key.as_bytes()).ok()?.len() != 16 {
+    let mut nonce = [0; NONCE.next_multiple_of(3)];
+    let is_key = BASE64.decode_len(key.len()) == Ok(nonce.len())
+        && BASE64.decode_mut(key.as_bytes(), &mut nonce) == Ok(NONCE);
+    if !right || !is_key {
         return None;
     }
     let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(HANDSHAKE_GUID).finalize();
-    HeaderValue::from_str(&BASE64.encode(&digest)).ok()
+    let mut text = [0; 28];
+    HeaderValue::from_str(BASE64.encode_mut_str(&digest, &mut text)).ok()
 }
 
 /// The first sub-protocol asked for: where clients of this protocol put their token.
@@ -297,5 +301,6 @@ fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// When to come back to a server that is full, in seconds.
 const RETRY_SECONDS: &str = "5";
-/// From RFC 6455.
+/// From RFC 6455, as is the next: what a key has, in bytes.
+const NONCE: usize = 16;
 const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

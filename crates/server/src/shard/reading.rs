@@ -9,7 +9,7 @@ use protocol::CloseCode;
 use super::{CLOSING_SECONDS, READS_A_TURN, Shard};
 use crate::fanout::Effect;
 use crate::transport::State;
-use crate::transport::frame::{self, Frame};
+use crate::transport::frame::{self, Decoder, Frame};
 
 impl Shard {
     /// Reads and handles what has come, unless the connection's requests have to wait. `to_the_end`
@@ -27,7 +27,7 @@ impl Shard {
                 continue;
             }
             let Some(connection) = self.connection(key) else { return };
-            if connection.decoder.has_rest() {
+            if connection.incomplete.as_ref().is_some_and(|decoder| decoder.has_rest()) {
                 self.decode(key, &mut []);
                 if self.connection(key).is_some_and(|connection| connection.must_wait()) {
                     // To read on would pile up what the client sends while it has to wait.
@@ -63,11 +63,13 @@ impl Shard {
 
     pub(super) fn decode(&mut self, key: SessionKey, bytes: &mut [u8]) {
         let Some(connection) = self.connection(key) else { return };
-        let mut decoder = mem::take(&mut connection.decoder);
+        let mut decoder = connection.incomplete.take().map_or_else(Decoder::default, |decoder| *decoder);
         let limit = self.max_frame;
         let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
         let Some(connection) = self.connection(key) else { return };
-        connection.decoder = decoder;
+        if decoder.is_in_the_middle() {
+            connection.incomplete = Some(Box::new(decoder));
+        }
         if connection.must_wait() {
             self.stall(key);
         }

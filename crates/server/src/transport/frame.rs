@@ -71,6 +71,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Whether a frame or a message has begun to come, or bytes wait.
+    pub(crate) fn is_in_the_middle(&self) -> bool {
+        self.has_rest() || self.in_message
+    }
+
     /// Whether bytes wait that may hold whole frames, because `on_frame` returned false.
     pub(crate) fn has_rest(&self) -> bool {
         !self.partial.is_empty()
