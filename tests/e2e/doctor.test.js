@@ -76,6 +76,7 @@ describe("the doctor", () => {
     t.after(() => other.close());
     const origin = `http://127.0.0.1:${other.address().port}`;
     await finds("no_realtime", /not as a realtime server/, { instanceBaseUrl: origin });
+    await finds("no_realtime", new RegExp(`answers at ${origin},`), { instanceBaseUrl: " ", apiGroupBaseUrl: ` ${origin} ` });
     other.closeAllConnections();
     other.close();
     await once(other, "close");
@@ -102,6 +103,15 @@ describe("the doctor", () => {
       const tab = await openTab(browser, `http://127.0.0.1:${strict.address().port}/${path}`);
       await tab.addScriptTag({ path: SDK });
       await finds(code, words, {}, tab);
+      const asked = await tab.evaluate((instanceBaseUrl) => {
+        const client = new XanoClient({ instanceBaseUrl });
+        try {
+          client.get("/healthz", {}, {}, () => {}).catch(() => {});
+        } catch ({ code }) {
+          return code;
+        }
+      }, server.origin);
+      assert.equal(asked, code === "csp_blocks_wasm" ? code : undefined, "an answer that is to be streamed");
       await tab.context().close();
     }
   });

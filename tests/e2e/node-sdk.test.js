@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { WebSocket } from "ws";
 
 import { XanoClient } from "../../dist/index.js";
+import * as slim from "../../dist/slim.js";
 import { waitFor } from "./support/chat.js";
 import { Server } from "./support/server.js";
 
@@ -157,6 +158,16 @@ describe("the SDK in Node.js", () => {
     for (const use of [() => channel.on(() => {}), () => channel.message("any"), () => channel.history()]) {
       assert.throws(use, { code: "no_websocket", message: /`ws`/ });
     }
+  });
+
+  test("without its core it says so at once, and so does the doctor", async () => {
+    const client = new slim.XanoClient({ instanceBaseUrl: server.origin, realtimeConnectionCanonical: server.hash });
+    for (const use of [() => client.channel("any").on(() => {}), () => client.get("/any", {}, {}, () => {})]) {
+      assert.throws(use, { code: "not_initialized", message: /^Await init\(\)/ });
+    }
+    const [{ code, message }, ...more] = await client.doctor();
+    assert.deepEqual([code, more], ["not_initialized", []]);
+    assert.match(message, /^Await init\(\)/);
   });
 
   test("the example of the package's README talks to the server", async (t) => {

@@ -142,6 +142,22 @@ describe("a client's start", () => {
     assert.deepEqual(left, { thrown, status: "idle", readyState: 2, connected: "connected", sockets: 2 });
   });
 
+  test("a socket that was made for one token is not used for another", async (t) => {
+    const page = await open(t);
+    const made = await page.evaluate(async (config) => {
+      const client = new XanoClient(config);
+      // Options are read when the first socket is made and before it is taken.
+      const options = { get history() { client.setRealtimeAuthToken("second"); } };
+      const room = client.channel("marvel-chat-room", options);
+      room.on(() => {}, () => {});
+      await null;
+      const states = sockets.map(({ readyState }) => readyState);
+      await room.ready;
+      return { states, tokens: sockets.map(({ protocol }) => protocol), status: client.status };
+    }, config({ realtimeAuthToken: "first" }));
+    assert.deepEqual(made, { states: [2, 0], tokens: ["", "second"], status: "connected" });
+  });
+
   test("a token that no sub-protocol can carry is told, and nothing is thrown", async (t) => {
     const page = await open(t);
     const told = await page.evaluate(async (config) => {

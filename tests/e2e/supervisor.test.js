@@ -134,6 +134,23 @@ describe("whatever happens to the connection of a page in a real browser", () =>
     await isBack(page, ["missed"]);
   });
 
+  test("a first attempt that nobody answers is made anew when the network is back", async (t) => {
+    const line = await Line.to(server);
+    line.jam();
+    const page = await Page.open(browser, server, { origin: line.origin, open: withClock });
+    t.after(async () => {
+      await page.close();
+      line.dispose();
+    });
+    await waitFor(() => line.taken === 1, () => "the first attempt is under way");
+    await page.tab.clock.runFor(1_500);
+    line.mend();
+    await page.evaluate(() => void dispatchEvent(new Event("online")));
+    await page.until("join");
+    assert.deepEqual(await statuses(page), ["connected"]);
+    assert.equal(line.taken, 2);
+  });
+
   test("a server that accepts and hangs up is asked less and less often", async (t) => {
     const staged = await StagedServer.start({ tls: false });
     t.after(() => staged.dispose());
@@ -253,6 +270,24 @@ describe("a tab that the browser hides, freezes or puts away", () => {
     await page.tab.toFront();
     await page.say("three");
     await untilHeard(page, ["one", "two", "three"]);
+  });
+
+  test("frozen while its first attempt is under way it gives that back, and makes another one afterwards", async (t) => {
+    const line = await Line.to(server);
+    line.jam();
+    const page = await Page.open(browser, server, { origin: line.origin, open: (...where) => RawTab.open(...where) });
+    t.after(async () => {
+      await page.close();
+      line.dispose();
+    });
+    await waitFor(() => line.taken === 1, () => "the first attempt is under way");
+    await page.tab.hide();
+    await page.tab.freeze();
+    line.mend();
+    await page.tab.thaw();
+    await page.until("join");
+    assert.deepEqual(await page.payloads("connection_status"), [{ status: "connected" }]);
+    assert.equal(line.taken, 2);
   });
 
   test("left by a link it gives its connection back, and goes on where it was when somebody comes back", async (t) => {

@@ -72,7 +72,8 @@ describe("the types", () => {
     const loader = all(await read("crates/sdk/js/fault.js"), /"(csp_\w+|no_\w+)"/g);
     assert.deepEqual(codes("XanoSetupErrorCode"), [...settings, ...loader, "no_websocket"].sort());
     const found = all(await read("crates/sdk/js/doctor.js"), /found\("(\w+)"/g);
-    assert.deepEqual(codes("XanoFindingCode"), [...new Set([...found, ...settings, ...loader, "no_websocket"])].sort());
+    const slim = all(await read("crates/sdk/js/loader-slim.js"), /"(not_\w+)"/g);
+    assert.deepEqual(codes("XanoFindingCode"), [...new Set([...found, ...settings, ...loader, ...slim, "no_websocket"])].sort());
     const asked = (await read("crates/sdk/js/rest.js")) + (await read("crates/sdk/js/query.js"));
     assert.deepEqual(codes("XanoRequestErrorCode"), [...new Set(all(asked, /coded\([^)]*?"([A-Za-z_]+)"(?:, cause)?\)/g))].sort());
   });

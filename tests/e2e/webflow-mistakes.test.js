@@ -66,6 +66,21 @@ describe("what is wrong in a page made with attributes is told with its place an
     });
   }
 
+  test("WebAssembly is forbidden, and what is written stays in the form", async () => {
+    const policy = `<meta http-equiv="Content-Security-Policy" content="script-src ${server.origin}">`;
+    const html = `<!doctype html><html lang="en"><head><title>Made</title>${policy}</head><body>${LIVE}${tags(server)}</body></html>`;
+    const made = await Made.visit(browser, site.publish(html));
+    const words = /add 'wasm-unsafe-eval' to its script-src directive/;
+    await made.complains(words);
+    await waitFor(async () => words.test((await made.texts("p"))[0]), async () => `the page says so too: ${await made.texts("p")}`);
+    await made.shows("span", ["Not connected"]);
+    await made.page.fill("[name=Message]", "what somebody wrote");
+    await made.page.press("[name=Message]", "Enter");
+    await made.page.evaluate(`document.querySelector("form").requestSubmit()`);
+    assert.equal(await made.page.inputValue("[name=Message]"), "what somebody wrote");
+    assert.deepEqual(made.page.problems, []);
+  });
+
   test("the order and the haste of the two tags do not matter, but one of each is enough", async () => {
     const hash = `data-xano-hash="${server.hash}"`;
     const made = await Made.open(browser, site, LIVE + attributes(hash) + main().replace("defer", "async") + attributes(hash));

@@ -7,13 +7,18 @@ import { coded } from "./fault.js";
  * path goes. What is no text, or an empty one, counts as not set.
  */
 export function realtimeAddress(config) {
-  const base = first(config, ["instanceBaseUrl", "instanceBaseURL", "apiGroupBaseUrl"]);
+  const base = baseOf(config);
   if (!base) throw coded(NO_BASE_URL, "no_base_url");
   const hash = first(config, ["realtimeConnectionCanonical", "realtimeCanonical", "realtimeConnectionHash"]);
   if (!hash) throw coded(NO_CANONICAL, "no_canonical");
   const [, secure, host] = WEB_ADDRESS.exec(base) ?? [];
   if (!host) throw coded(INVALID_BASE_URL, "invalid_base_url");
   return `ws${secure.toLowerCase()}://${host}/rt/${hash}`;
+}
+
+/** The base URL that counts for realtime. */
+export function baseOf(config) {
+  return first(config, ["instanceBaseUrl", "instanceBaseURL", "apiGroupBaseUrl"]);
 }
 
 function first(config, names) {

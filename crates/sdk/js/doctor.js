@@ -1,6 +1,6 @@
 // Says in words why there is no connection, from one attempt of its own.
 
-import { realtimeAddress } from "./address.js";
+import { baseOf, realtimeAddress } from "./address.js";
 import { channelOf, start } from "./start.js";
 
 /** How long the attempt may take, in milliseconds: a little more than the SDK's own deadline. */
@@ -17,8 +17,7 @@ export async function examine(config, token) {
   }
   token = token == null || token === "" ? null : `${token}`;
   try {
-    const base = config.instanceBaseUrl || config.instanceBaseURL || config.apiGroupBaseUrl;
-    return await judge(await attempt(realtimeAddress(config), token), `${base}`.trim(), token);
+    return await judge(await attempt(realtimeAddress(config), token), baseOf(config), token);
   } catch ({ code, message }) {
     return [found(code, message)];
   }

@@ -111,6 +111,7 @@ export type XanoFindingCode =
   | "no_realtime"
   | "no_webassembly"
   | "no_websocket"
+  | "not_initialized"
   | "offline"
   | "token_expired"
   | "token_function_failed"
@@ -711,7 +712,11 @@ declare abstract class XanoBaseClient {
   /** What requests send as `X-Data-Source`, from the next one on; null for nothing. */
   setDataSource(name: string | null): this;
 
-  /** Gets something; parameters go into the address. `onEvent` hears a stream of server-sent events. */
+  /**
+   * Gets something; parameters go into the address. `onEvent` hears a stream of server-sent events, which
+   * WebAssembly reads: with it an `Error` with `code` "csp_blocks_wasm" or "no_webassembly" is thrown at once
+   * where the page does not allow that, or has none.
+   */
   get<Body = any>(
     endpoint: string,
     params?: Record<string, any> | URLSearchParams | null,

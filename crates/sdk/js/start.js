@@ -17,7 +17,7 @@ export function channelOf(core, name, options) {
  */
 export function start(address, token, asks) {
   if (!globalThis.WebSocket) throw coded(NO_WEBSOCKET, "no_websocket");
-  const open = (token) => (token ? new WebSocket(address, token) : new WebSocket(address));
+  const open = (asked) => (asked ? new WebSocket(address, asked) : new WebSocket(address));
   let ahead;
   try {
     if (!asks) ahead = open(token);
@@ -31,8 +31,10 @@ export function start(address, token, asks) {
     ahead = undefined;
   });
   load();
-  const connect = (token) => {
-    const socket = ahead ?? open(token);
+  const connect = (asked) => {
+    // Another token may have been set while options were read.
+    if (!ahead || (asked || null) !== (token || null)) return open(asked);
+    const socket = ahead;
     ahead = undefined;
     return socket;
   };

@@ -25,17 +25,6 @@ pub struct ChannelOptions {
     pub idle_timeout: u64,
 }
 
-impl Default for ChannelOptions {
-    fn default() -> Self {
-        Self {
-            history: false,
-            presence: false,
-            queue_offline_actions: true,
-            idle_timeout: u64::MAX,
-        }
-    }
-}
-
 /// What an application wants to hear, and whom to call.
 #[derive(Clone, Debug)]
 pub struct Listener<L> {

@@ -49,7 +49,7 @@ pub struct WebChannel {
 
 #[wasm_bindgen(js_class = Client)]
 impl WebClient {
-    /// `connect` makes a socket, given who it is for; nothing connects yet.
+    /// `connect` gives a socket for a token: one that connects already, or a new one.
     #[wasm_bindgen(constructor)]
     pub fn new(connect: Function, token: Option<String>) -> Self {
         let core = Core::new(connect);
@@ -259,8 +259,6 @@ impl Core {
         if !self.delivering.replace(true) {
             self.deliver();
         }
-        // Before the first report there is nothing that the page's signs would change.
-        Page::set(self, self.client.borrow().is_active());
     }
 
     /// Tells the client what the socket knows before it says so.
@@ -279,10 +277,9 @@ impl Core {
             let client = self.client.borrow();
             (client.poll_timeout(), client.is_active())
         };
-        Timer::set(self, due);
-        if !active {
-            Page::set(self, false);
-        }
+        // The page's signs are for every attempt, the first one too, but may wait until it is under way.
+        let is_set = self.page.borrow().is_some() == active;
+        Timer::set(self, if is_set { due } else { Some(0) });
     }
 
     /// Apart from `drain`, which passes here only now and then but for every frame.

@@ -19,6 +19,9 @@ export class Line {
     return line;
   }
 
+  /** How many have connected so far. */
+  taken = 0;
+
   get origin() {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
@@ -57,6 +60,7 @@ export class Line {
   }
 
   #take(client) {
+    this.taken += 1;
     if (this.#cut) {
       client.destroy();
       return;

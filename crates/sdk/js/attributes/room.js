@@ -94,8 +94,10 @@ export class Room {
     const wants = (name) => this.#find(name).length > 0;
     const history = attribute(this.element, "history") !== "false";
     try {
-      this.#channel = client.channel(attribute(this.element, "channel"), { history, presence: wants("presence") || wants("count") });
-      this.#channel.on((action) => this.#take(action, own), ({ payload }) => this.#takeError(payload ?? {}));
+      // Where the page does not allow its use there is none to send to, and forms keep what is written.
+      this.#channel = client
+        .channel(attribute(this.element, "channel"), { history, presence: wants("presence") || wants("count") })
+        .on((action) => this.#take(action, own), ({ payload }) => this.#takeError(payload ?? {}));
     } catch (error) {
       complain(this.element, error.message);
       this.#fail(error);

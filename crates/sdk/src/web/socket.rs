@@ -28,8 +28,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Starts to connect, or takes what has started. Fails where the browser does not even try: a token that cannot be a
-    /// sub-protocol, `ws:` on a page that came by `https:`.
+    /// Starts to connect, or takes what has started. Fails where the browser does not even try: a token
+    /// that cannot be a sub-protocol, `ws:` on a page that came by `https:`.
     pub(super) fn open(
         core: &Rc<Core>,
         connection: ConnectionId,

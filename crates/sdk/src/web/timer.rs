@@ -7,6 +7,7 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 
 use super::Core;
+use super::page::Page;
 
 /// A timer that runs; dropping it clears it.
 pub(super) struct Timer {
@@ -35,6 +36,7 @@ impl Timer {
 
     fn ring(core: &Rc<Core>) {
         drop(core.timer.take());
+        Page::set(core, core.client.borrow().is_active());
         let random = js_sys::Math::random();
         core.report(|client, now| client.handle_timeout(now, random));
     }
