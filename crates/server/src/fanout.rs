@@ -263,11 +263,13 @@ impl Fanout {
         }
     }
 
-    /// Writes to all connections with an outbox, and to about `budget` readers of channels.
+    /// Writes to all connections with an outbox, and to about `slice` readers of channels. One log has
+    /// so many at most; one with fewer is not cut in two, or its last readers would wait until all
+    /// others had their turn.
     pub(crate) fn run(
         &mut self,
         all: &mut Slab<Connection>,
-        budget: usize,
+        slice: usize,
         effects: &mut Vec<Effect>,
     ) {
         for index in std::mem::take(&mut self.listed) {
@@ -277,11 +279,11 @@ impl Fanout {
                 self.write(connection, index, effects);
             }
         }
-        let mut budget = budget;
-        while budget > 0
+        let mut visited = 0;
+        while visited < slice
             && let Some(&(channel, class)) = self.dirty.front()
         {
-            self.visit(all, (channel, class), &mut budget, effects);
+            visited += self.visit(all, (channel, class), slice, effects);
             // It stays on the list while it is visited: see `find_behind`.
             self.dirty.pop_front();
             let readers = &mut self.channels[channel.0 as usize][class.index()];
@@ -388,20 +390,19 @@ impl Fanout {
         }
     }
 
-    /// Visits readers of one log until all were visited since it last grew, or `budget` is spent.
+    /// Visits readers of one log until all were visited since it last grew, or so many were written to;
+    /// how many were.
     fn visit(
         &mut self,
         all: &mut Slab<Connection>,
         (channel, class): (ChannelKey, AudienceClass),
-        budget: &mut usize,
+        most: usize,
         effects: &mut Vec<Effect>,
-    ) {
-        loop {
+    ) -> usize {
+        let mut count = 0;
+        while count < most {
             let readers = &mut self.channels[channel.0 as usize][class.index()];
-            if *budget == 0 {
-                return;
-            }
-            let Some(place) = readers.next_to_visit() else { return };
+            let Some(place) = readers.next_to_visit() else { break };
             // A list of seats is memory of its own, which is not fetched for each delivery.
             let Reader { connection: index, batch, .. } = readers.readers[place as usize];
             let seat = Seat { channel, class, batch, place };
@@ -414,7 +415,7 @@ impl Fanout {
                 }
                 continue;
             }
-            *budget -= 1;
+            count += 1;
             if self.take_in_hand(connection, index, seat) {
                 continue;
             }
@@ -428,6 +429,7 @@ impl Fanout {
             let readers = &mut self.channels[channel.0 as usize][class.index()];
             readers.note_progress(place, &mut connection.lag);
         }
+        count
     }
 
     fn append(&mut self, channel: ChannelKey, class: AudienceClass, frame: &[u8]) {

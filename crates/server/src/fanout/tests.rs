@@ -96,6 +96,10 @@ impl Shard {
         self.fanout.channels[channel.0 as usize][CLASS.index()].log.len()
     }
 
+    fn unvisited(&self, channel: ChannelKey) -> u32 {
+        self.fanout.channels[channel.0 as usize][CLASS.index()].unvisited
+    }
+
     /// Cuts the line so that the next write fails.
     fn break_line(&mut self, index: u32) {
         let stream = &mut self.all[index as usize].stream;
@@ -128,6 +132,33 @@ fn a_broken_socket_in_two_busy_channels_is_given_up_once_for_each_and_harms_nobo
         shard.peers[whole as usize].read_exact(&mut got).expect("both frames come");
         assert_eq!(&got, b"\x81\x04blue\x81\x03red");
     }
+}
+
+#[test]
+fn a_message_reaches_all_of_a_small_channel_in_one_turn_however_many_channels_there_are() {
+    WAYS.iter().copied().for_each(take_turns);
+}
+
+fn take_turns(way: Way) {
+    let mut shard = Shard::new(way);
+    for channel in 0..30 {
+        let size = if channel == 20 { 100 } else { 10 };
+        let readers: Vec<_> = (0..size).map(|_| shard.connect()).collect();
+        readers.iter().for_each(|index| shard.join(*index, ChannelKey(channel)));
+        shard.say(ChannelKey(channel), &["hello"]);
+    }
+    let mut turns = 0;
+    while shard.fanout.has_work() {
+        let before = shard.fanout.written;
+        assert_eq!(shard.run(), []);
+        let written = (shard.fanout.written - before) / 7;
+        assert!((1..64 + 64).contains(&written), "{written} readers are more than a slice");
+        for unvisited in (0..30).map(|channel| shard.unvisited(ChannelKey(channel))) {
+            assert!([0, 10, 36, 100].contains(&unvisited), "{unvisited} have to wait for the rest");
+        }
+        turns += 1;
+    }
+    assert_eq!(turns, 5, "two of seven channels, six and a slice of the large one, seven, the rest");
 }
 
 #[test]
