@@ -158,7 +158,10 @@ fn take_turns(way: Way) {
         }
         turns += 1;
     }
-    assert_eq!(turns, 5, "two of seven channels, six and a slice of the large one, seven, the rest");
+    assert_eq!(
+        turns, 5,
+        "two of seven channels, six and a slice of the large one, seven, the rest"
+    );
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Shard {
 
     pub(super) fn decode(&mut self, key: SessionKey, bytes: &mut [u8]) {
         let Some(connection) = self.connection(key) else { return };
-        let mut decoder = connection.incomplete.take().map_or_else(Decoder::default, |decoder| *decoder);
+        let mut decoder =
+            connection.incomplete.take().map_or_else(Decoder::default, |decoder| *decoder);
         let limit = self.max_frame;
         let result = decoder.decode(bytes, limit, |frame| self.handle_frame(key, &frame));
         let Some(connection) = self.connection(key) else { return };
