@@ -715,7 +715,7 @@ declare abstract class XanoBaseClient {
   /**
    * Gets something; parameters go into the address. `onEvent` hears a stream of server-sent events, which
    * WebAssembly reads: with it an `Error` with `code` "csp_blocks_wasm" or "no_webassembly" is thrown at once
-   * where the page does not allow that, or has none.
+   * where the page does not allow that, or has none; with `slim` one with "not_initialized" before `init()`.
    */
   get<Body = any>(
     endpoint: string,
@@ -835,8 +835,8 @@ export declare class XanoClient extends XanoBaseClient {
 /**
  * A channel object. Its first use connects: `on`, `message`, `history` and `ready` throw an `Error` with
  * `code` "no_websocket" where there is no `globalThis.WebSocket`, as in Node.js before version 22,
- * "csp_blocks_wasm" where the page's Content-Security-Policy lacks `'wasm-unsafe-eval'`, and
- * "no_webassembly" where there is no WebAssembly.
+ * "csp_blocks_wasm" where the page's Content-Security-Policy lacks `'wasm-unsafe-eval'`,
+ * "no_webassembly" where there is no WebAssembly, and with `slim` "not_initialized" before `init()`.
  */
 export declare class XanoRealtimeChannel<Payload = any, Data = any, Extras = Record<string, any>> {
   private constructor();

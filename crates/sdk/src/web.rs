@@ -202,7 +202,7 @@ impl WebChannel {
 /// The client with everything it holds of the browser.
 struct Core {
     client: RefCell<Client<JsValue, Function>>,
-    /// Makes a socket.
+    /// Gives a socket for a token.
     connect: Function,
     /// Whom to ask for the token.
     provider: RefCell<Option<Function>>,

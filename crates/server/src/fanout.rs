@@ -263,9 +263,9 @@ impl Fanout {
         }
     }
 
-    /// Writes to all connections with an outbox, and to about `slice` readers of channels. One log has
-    /// so many at most; one with fewer is not cut in two, or its last readers would wait until all
-    /// others had their turn.
+    /// Writes to all connections with an outbox, and to about `slice` readers of channels. At most so many
+    /// of one log are visited; a log with fewer is visited whole, or its last readers would wait until
+    /// all others had their turn.
     pub(crate) fn run(
         &mut self,
         all: &mut Slab<Connection>,
@@ -403,7 +403,7 @@ impl Fanout {
         while count < most {
             let readers = &mut self.channels[channel.0 as usize][class.index()];
             let Some(place) = readers.next_to_visit() else { break };
-            // A list of seats is memory of its own, which is not fetched for each delivery.
+            // A list of several seats is memory of its own, which is not fetched for each delivery.
             let Reader { connection: index, batch, .. } = readers.readers[place as usize];
             let seat = Seat { channel, class, batch, place };
             let connection = &mut all[index as usize];

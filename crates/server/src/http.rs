@@ -254,7 +254,7 @@ impl Failing {
     }
 }
 
-/// A peer's connection. Its first head has to have come when it is `due`, where something is.
+/// A peer's connection. If `due` is given, its first head must have come by then.
 async fn serve_connection(
     stream: Timed<TcpStream>,
     (peer, due): (IpAddr, Option<Instant>),
@@ -329,6 +329,7 @@ where
                 due = None;
                 if !begun.load(Ordering::Relaxed) {
                     node.metrics().limit_reached(Limit::HandshakeTime);
+                    tracing::debug!("a request's head took too long to come");
                     return Ok(());
                 }
             }

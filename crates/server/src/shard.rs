@@ -342,7 +342,8 @@ fn lookup(connections: &mut Slab<Connection>, key: SessionKey) -> Option<&mut Co
         .filter(|connection| connection.generation == key.generation)
 }
 
-/// How many readers are written to before the sockets are looked at again.
+/// About how many readers are written to before the sockets are looked at again: the readers of a channel
+/// with fewer are not cut in two, so that it may be nearly twice as many.
 const SLICE: usize = 64;
 /// How often one connection is read before the others have their turn.
 const READS_A_TURN: usize = 4;

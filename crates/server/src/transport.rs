@@ -35,7 +35,8 @@ pub struct Accepted {
 }
 
 /// A connection as its shard keeps it. Where each message goes to other connections than the last one, none
-/// of them is in the processor's cache: all that a visit needs is in one line of it, the first.
+/// of them is in the processor's cache: what a visit to a plain socket in one channel needs is in one line
+/// of it, the first.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Connection {
@@ -60,7 +61,8 @@ pub(crate) struct Connection {
     pub(crate) listed: bool,
     // What a read needs besides.
     pub(crate) generation: u32,
-    /// What has come of a frame or message that has not come whole.
+    /// What has come of a frame or message that has not come whole, and what waits behind requests that
+    /// have to wait.
     pub(crate) incomplete: Option<Box<frame::Decoder>>,
     /// Bytes of channel logs that its full socket has refused so far: the sum over its seats.
     pub(crate) lag: usize,
@@ -70,11 +72,11 @@ pub(crate) struct Connection {
     pub(crate) _place: Option<Place>,
 }
 
-// mio's sockets are larger where their use is checked.
-#[cfg(not(debug_assertions))]
+// mio's sockets are larger on other systems, and where their use is checked.
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(debug_assertions)))]
 const _: () = {
     assert!(std::mem::offset_of!(Connection, generation) == 64);
-    // A slab tells its free entries by values that `state` never has, so that it need not look further.
+    // As an `Option` does, a slab tells its free entries by values that `state` never has.
     assert!(size_of::<Option<Connection>>() == 128);
 };
 

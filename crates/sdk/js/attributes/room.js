@@ -94,7 +94,7 @@ export class Room {
     const wants = (name) => this.#find(name).length > 0;
     const history = attribute(this.element, "history") !== "false";
     try {
-      // Where the page does not allow its use there is none to send to, and forms keep what is written.
+      // If the first use throws there is no channel: nothing can be sent, and forms keep their text.
       this.#channel = client
         .channel(attribute(this.element, "channel"), { history, presence: wants("presence") || wants("count") })
         .on((action) => this.#take(action, own), ({ payload }) => this.#takeError(payload ?? {}));

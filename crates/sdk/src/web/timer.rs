@@ -36,7 +36,9 @@ impl Timer {
 
     fn ring(core: &Rc<Core>) {
         drop(core.timer.take());
-        Page::set(core, core.client.borrow().is_active());
+        // Pages replace `addEventListener`, and theirs may call the client.
+        let is_active = core.client.borrow().is_active();
+        Page::set(core, is_active);
         let random = js_sys::Math::random();
         core.report(|client, now| client.handle_timeout(now, random));
     }

@@ -106,5 +106,5 @@ fn socket(stream: &Stream) -> Option<RawFd> {
     }
 }
 
-/// How many go out in one system call; the kernel wants a power of two.
-const ENTRIES: usize = 64;
+/// How many go out in one system call: all that are in hand after a turn. The kernel wants a power of two.
+const ENTRIES: usize = 128;

@@ -182,8 +182,8 @@ impl SilentGuest {
     }
 }
 
-/// Has a connection served by the HTTP library that begins with these bytes, and has until then for its
-/// first head, if it is not to have all its time from now on.
+/// Has a connection served by the HTTP library that begins with these bytes. If `due` is given, its first
+/// head must have come by then; without, it has all its time from now on.
 fn serve(
     (stream, received): (StdStream, Vec<u8>),
     (peer, due): (IpAddr, Option<Instant>),

@@ -23,6 +23,8 @@ struct Held {
     door: Box<dyn Door>,
     /// Somebody may stand before it although no event will say so.
     knocked: bool,
+    /// How much of its turn the shard has had with it, of [`VISITORS_A_TURN`].
+    used: usize,
 }
 
 /// What becomes of a door behind those who came in.
@@ -57,14 +59,35 @@ impl Doors {
     }
 }
 
+impl Held {
+    fn of(door: Box<dyn Door>) -> Self {
+        Self { door, knocked: false, used: 0 }
+    }
+
+    /// Counts who came. A connection that stays is a whole turn; of those who are only sent on it takes many,
+    /// so that they do not decide which shard the next connection comes to.
+    fn count(&mut self, visitor: &Visitor) {
+        match visitor {
+            Visitor::Entered(_) | Visitor::Silent(_) => self.used += VISITORS_A_TURN,
+            Visitor::SentOn => self.used += 1,
+            Visitor::Nobody => self.knocked = false,
+            Visitor::Shut => {}
+        }
+    }
+
+    /// Whether it is another shard's turn, after this one has let in as many as may be.
+    const fn is_another_turn(&self) -> bool {
+        self.knocked || self.used >= VISITORS_A_TURN
+    }
+}
+
 impl Shard {
     /// Somebody has come to a door, or has something to say.
     pub(super) fn handle_visit(&mut self, ready: &Ready) {
-        let Token(token) = ready.token();
-        if let Some(at) = token.checked_sub(FIRST_DOOR) {
+        if let Some(at) = door_of(ready.token()) {
             return self.doors.knock(at);
         }
-        if let Some(guest) = self.doors.guests.try_remove(token - FIRST_GUEST) {
+        if let Some(guest) = self.doors.guests.try_remove(ready.token().0 - FIRST_GUEST) {
             match guest.listen(&mut self.buffer, self.poll.registry()) {
                 Visitor::Entered(accepted) => self.accept(*accepted),
                 Visitor::Silent(guest) => self.host(guest, Registry::reregister),
@@ -85,21 +108,21 @@ impl Shard {
         }
     }
 
-    /// Takes a door until somebody has come in. While the node drains others see to who comes.
+    /// Takes a door for a turn. While the node drains others see to who comes.
     pub(super) fn take_door(&mut self, mut door: Box<dyn Door>) {
         if self.drain.is_some() {
             return;
         }
-        let token = Token(FIRST_DOOR + self.doors.held.vacant_key());
+        let token = token_of(self.doors.held.vacant_key());
         if let Err(error) = self.poll.registry().register(door.socket(), token, Interest::READABLE)
         {
             door.fail(&error);
             return door.stay_shut();
         }
-        self.doors.held.insert(Held { door, knocked: false });
+        self.doors.held.insert(Held::of(door));
     }
 
-    /// Lets in some of those who wait; then it is another shard's turn.
+    /// Lets in some of those who wait, and hands on the doors whose next turn is another shard's.
     pub(super) fn let_in(&mut self) {
         if !self.doors.has_work() {
             return;
@@ -123,29 +146,25 @@ impl Shard {
         self.doors.held = doors;
     }
 
-    /// Lets in who waits, for a turn at most. A door goes on when this shard has one connection more, or
-    /// could have: whoever is only sent on must not decide which shard the next one comes to.
+    /// Lets in who waits, so many at most.
     fn let_some_in(&mut self, held: &mut Held) -> Next {
-        let mut came = false;
         for _ in 0..VISITORS_A_TURN {
             if !held.knocked {
                 break;
             }
-            match held.door.let_in(&mut self.buffer) {
-                Visitor::Entered(accepted) => {
-                    came = true;
-                    self.accept(*accepted);
-                }
-                Visitor::Silent(guest) => {
-                    came = true;
-                    self.host(guest, Registry::register);
-                }
-                Visitor::SentOn => {}
-                Visitor::Nobody => held.knocked = false,
+            let visitor = held.door.let_in(&mut self.buffer);
+            held.count(&visitor);
+            match visitor {
+                Visitor::Entered(accepted) => self.accept(*accepted),
+                Visitor::Silent(guest) => self.host(guest, Registry::register),
+                Visitor::SentOn | Visitor::Nobody => {}
                 Visitor::Shut => return Next::StaysShut,
             }
         }
-        if (came || held.knocked) && self.inboxes.len() > 1 { Next::GoesOn } else { Next::Stays }
+        match held.is_another_turn() && self.inboxes.len() > 1 {
+            true => Next::GoesOn,
+            false => Next::Stays,
+        }
     }
 
     /// Has no doors any more, and no guests.
@@ -163,6 +182,16 @@ impl Shard {
             tracing::warn!(%error, "a socket that is listened on could not be let go");
         }
     }
+}
+
+/// The token of the door at a place.
+const fn token_of(at: usize) -> Token {
+    Token(FIRST_DOOR + at)
+}
+
+/// The place of the door with this token, if it is one's.
+const fn door_of(Token(token): Token) -> Option<usize> {
+    token.checked_sub(FIRST_DOOR)
 }
 
 type Watch = fn(&Registry, &mut TcpStream, Token, Interest) -> io::Result<()>;
@@ -202,7 +231,7 @@ mod tests {
 
     fn held() -> Held {
         let socket = TcpListener::bind("127.0.0.1:0".parse().expect("an address"));
-        Held { door: Box::new(Still(socket.expect("a port is free"))), knocked: false }
+        Held::of(Box::new(Still(socket.expect("a port is free"))))
     }
 
     #[test]
@@ -211,11 +240,25 @@ mod tests {
         let idle = doors.held.insert(held());
         let mut busy = held();
         for _ in 0..100_000 {
-            let at = doors.held.vacant_key();
-            doors.held.insert(busy);
-            doors.knock(at);
+            let token = token_of(doors.held.vacant_key());
+            let at = doors.held.insert(busy);
+            doors.knock(door_of(token).expect("the token is a door's"));
             assert!(doors.held[at].knocked && !doors.held[idle].knocked);
-            busy = Held { knocked: false, ..doors.held.remove(at) };
+            busy = Held::of(doors.held.remove(at).door);
         }
+    }
+
+    #[test]
+    fn a_few_who_are_sent_on_leave_the_door_and_many_hand_it_on() {
+        let mut held = held();
+        held.knocked = true;
+        for _ in 1..VISITORS_A_TURN {
+            held.count(&Visitor::SentOn);
+        }
+        assert!(held.is_another_turn(), "more may stand there");
+        held.count(&Visitor::Nobody);
+        assert!(!held.is_another_turn(), "the next connection is still this shard's");
+        held.count(&Visitor::SentOn);
+        assert!(held.is_another_turn());
     }
 }
