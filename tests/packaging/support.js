@@ -77,11 +77,12 @@ export async function run([program, ...args], folder) {
 /** Starts a program that serves; `find` knows its address in a line of what it prints. */
 export async function serve(t, [program, ...args], folder, find) {
   const stdio = ["ignore", "pipe", "inherit"];
-  // Some are scripts that run the program proper: a group of their own ends with both.
+  // Some are scripts that run the program proper: a group of their own ends with both. Asked to end, some wait
+  // for their clients first, who are pages that close later.
   const child = spawn(program, args, { cwd: folder, detached: true, env: ENVIRONMENT, stdio });
   t.after(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(-child.pid);
+    process.kill(-child.pid, "SIGKILL");
     await once(child, "exit");
   });
   const lines = createInterface({ input: child.stdout });
