@@ -281,6 +281,8 @@ describe("a tab that the browser hides, freezes or puts away", () => {
       line.dispose();
     });
     await waitFor(() => line.taken === 1, () => "the first attempt is under way");
+    const listens = { expression: "Boolean(getEventListeners(window).freeze)", includeCommandLineAPI: true };
+    await waitFor(async () => (await page.tab.send("Runtime.evaluate", listens)).result.value, () => "it listens to the page");
     await page.tab.hide();
     await page.tab.freeze();
     line.mend();

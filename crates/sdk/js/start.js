@@ -32,8 +32,8 @@ export function start(address, token, asks) {
   });
   load();
   const connect = (asked) => {
-    // Another token may have been set while options were read.
-    if (!ahead || (asked || null) !== (token || null)) return open(asked);
+    // Another token may have been set while options were read. None is null there and undefined here.
+    if (!ahead || asked != token) return open(asked);
     const socket = ahead;
     ahead = undefined;
     return socket;

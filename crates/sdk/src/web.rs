@@ -259,6 +259,9 @@ impl Core {
         if !self.delivering.replace(true) {
             self.deliver();
         }
+        // Pages replace `addEventListener`, and theirs may call the client.
+        let active = self.client.borrow().is_active();
+        Page::set(self, active);
     }
 
     /// Tells the client what the socket knows before it says so.
@@ -277,9 +280,14 @@ impl Core {
             let client = self.client.borrow();
             (client.poll_timeout(), client.is_active())
         };
-        // The page's signs are for every attempt, the first one too, but may wait until it is under way.
-        let is_set = self.page.borrow().is_some() == active;
-        Timer::set(self, if is_set { due } else { Some(0) });
+        Timer::set(self, due);
+        if !active {
+            Page::set(self, false);
+        } else if self.page.borrow().is_none() {
+            // The page's signs are for the first attempt too, but not in the way of its handshake: the first
+            // report, of whatever, listens to them.
+            Timer::set(self, Some(timer::now() + HANDSHAKE));
+        }
     }
 
     /// Apart from `drain`, which passes here only now and then but for every frame.
@@ -339,6 +347,9 @@ impl fmt::Debug for Core {
     }
 }
 
+/// What a first handshake may take before others are looked at, in milliseconds: an attempt that is younger
+/// than a second is left alone anyway.
+const HANDSHAKE: u64 = 50;
 const PREFIX: &str = "xano-realtime:";
 const REFUSED: &str = "the browser refuses to open this connection";
 const UNTAKEN: &str = "an error came and no listener takes it; pass a second function to channel.on(), or use channel.on(\"error\", …)";

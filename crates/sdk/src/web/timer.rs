@@ -7,7 +7,6 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 
 use super::Core;
-use super::page::Page;
 
 /// A timer that runs; dropping it clears it.
 pub(super) struct Timer {
@@ -36,9 +35,6 @@ impl Timer {
 
     fn ring(core: &Rc<Core>) {
         drop(core.timer.take());
-        // Pages replace `addEventListener`, and theirs may call the client.
-        let is_active = core.client.borrow().is_active();
-        Page::set(core, is_active);
         let random = js_sys::Math::random();
         core.report(|client, now| client.handle_timeout(now, random));
     }
