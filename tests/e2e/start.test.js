@@ -158,6 +158,37 @@ describe("a client's start", () => {
     assert.deepEqual(made, { states: [2, 0], tokens: ["", "second"], status: "connected" });
   });
 
+  test("a page whose own addEventListener uses the client has a client that goes on", async (t) => {
+    const page = await open(t);
+    const used = await page.evaluate(async (config) => {
+      const client = new XanoClient(config);
+      const { addEventListener: add, removeEventListener: remove } = globalThis;
+      const calls = { added: 0, removed: 0 };
+      const thrown = [];
+      globalThis.addEventListener = (...listener) => {
+        calls.added += 1;
+        try {
+          if (calls.added === 1) client.channel("dc-chat-room").on(() => {});
+        } catch (error) {
+          thrown.push(String(error));
+        }
+        add(...listener);
+      };
+      globalThis.removeEventListener = (...listener) => {
+        calls.removed += 1;
+        remove(...listener);
+      };
+      const room = client.channel("marvel-chat-room");
+      room.on(() => {});
+      await room.ready;
+      await client.channel("dc-chat-room").ready;
+      client.destroy();
+      while (calls.removed < calls.added) await new Promise((resolve) => setTimeout(resolve));
+      return { listens: calls.added > 0, thrown };
+    }, config());
+    assert.deepEqual(used, { listens: true, thrown: [] });
+  });
+
   test("a token that no sub-protocol can carry is told, and nothing is thrown", async (t) => {
     const page = await open(t);
     const told = await page.evaluate(async (config) => {

@@ -259,7 +259,6 @@ impl Core {
         if !self.delivering.replace(true) {
             self.deliver();
         }
-        // Pages replace `addEventListener`, and theirs may call the client.
         let active = self.client.borrow().is_active();
         Page::set(self, active);
     }
@@ -281,11 +280,9 @@ impl Core {
             (client.poll_timeout(), client.is_active())
         };
         Timer::set(self, due);
-        if !active {
-            Page::set(self, false);
-        } else if self.page.borrow().is_none() {
-            // The page's signs are for the first attempt too, but not in the way of its handshake: the first
-            // report, of whatever, listens to them.
+        if self.page.borrow().is_some() != active {
+            // The page's signs are for the first attempt too, but not in the way of its handshake: the next
+            // report, of whatever, listens to them or no longer does.
             Timer::set(self, Some(timer::now() + HANDSHAKE));
         }
     }

@@ -16,11 +16,10 @@ impl Page {
     /// Listens while the client is active. Where there are no such events, as in Node.js, it does
     /// without.
     pub(super) fn set(core: &Rc<Core>, active: bool) {
-        let mut page = core.page.borrow_mut();
-        if page.is_some() == active {
+        if core.page.borrow().is_some() == active {
             return;
         }
-        *page = active.then(|| {
+        let page = active.then(|| {
             let owner = core.clone();
             let wake = Closure::new(move |event: Event| match event.kind().as_str() {
                 "offline" => owner.report(|client, now| client.handle_offline(now)),
@@ -34,6 +33,8 @@ impl Page {
             }
             Self { wake }
         });
+        // Pages replace `addEventListener`, and theirs may call the client: nothing is borrowed meanwhile.
+        drop(core.page.replace(page));
     }
 }
 
