@@ -68,6 +68,12 @@ impl FrontDoor {
         }
         self.permit.is_some()
     }
+
+    fn find_nobody(&mut self) -> Visitor {
+        // There may be other doors.
+        self.permit = None;
+        Visitor::Nobody
+    }
 }
 
 impl Door for FrontDoor {
@@ -76,16 +82,15 @@ impl Door for FrontDoor {
     }
 
     fn let_in(&mut self, buffer: &mut [u8]) -> Visitor {
+        if !is_knocked_at(&self.socket) {
+            return self.find_nobody();
+        }
         if !self.has_room() {
             return Visitor::Shut;
         }
         let mut comer = match self.socket.accept() {
             Ok((stream, peer)) => Comer { stream, peer: peer.ip() },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // There may be other doors.
-                self.permit = None;
-                return Visitor::Nobody;
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.find_nobody(),
             Err(error) => {
                 self.fail(&error);
                 return Visitor::Shut;
@@ -215,6 +220,19 @@ fn enter(welcome: Welcome, stream: AcceptedStream, reception: &Reception) -> Vis
         Some(accepted) => Visitor::Entered(Box::new(accepted)),
         None => Visitor::SentOn,
     }
+}
+
+/// Whether somebody may stand at a door. To accept nobody takes the system 20 times as long as this does: it
+/// makes a socket and a file for whoever comes before it looks.
+#[cfg(unix)]
+fn is_knocked_at(socket: &TcpListener) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
+}
+
+#[cfg(not(unix))]
+fn is_knocked_at(_: &TcpListener) -> bool {
+    true
 }
 
 /// Takes a connection from a shard's poll.
